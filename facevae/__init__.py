@@ -1,0 +1,1 @@
+"""facevae: denoise faces, learn their latent space, edit them in it."""

@@ -1,0 +1,1 @@
+"""One thin Typer command per pipeline stage: parse, load, call facevae, save."""
