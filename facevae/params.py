@@ -31,11 +31,15 @@ _Yaml12Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":int"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Yaml12Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Yaml12Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Yaml12Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
 _Yaml12Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+0123456789."),
 )
 
@@ -50,7 +54,9 @@ def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
         if not isinstance(node, dict) or part not in node:
             have = ", ".join(map(str, node)) if isinstance(node, dict) else repr(node)
             raise FacevaeError(
-                where=path, expected=f"a section {'.'.join(key.split('.')[:depth])}", found=have or "an empty file",
+                where=path,
+                expected=f"a section {'.'.join(key.split('.')[:depth])}",
+                found=have or "an empty file",
                 fix=f"add the section {key}, for example from the committed params.yaml",
             )
         node = node[part]
@@ -63,10 +69,12 @@ def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
 def _read(path: Path) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Yaml12Loader)  # noqa: S506 - a SafeLoader
+            return yaml.load(file, Loader=_Yaml12Loader)
     except FileNotFoundError:
         raise FacevaeError(
-            where=path, expected="a parameter file", found="no such file",
+            where=path,
+            expected="a parameter file",
+            found="no such file",
             fix="run from the repository's top folder or give --params",
         ) from None
     except yaml.YAMLError as error:
@@ -79,7 +87,10 @@ def _explain(path: Path, key: str, model: type[Section], error: ValidationError)
     name = ".".join([key, *(str(part) for part in first["loc"])])
     more = f" ({len(others)} more in this section)" if others else ""
     if first["type"] == "extra_forbidden":
-        expected, found = f"one of {', '.join(_fields(model, first['loc'][:-1]))}", f"the unknown key {first['loc'][-1]}"
+        expected, found = (
+            f"one of {', '.join(_fields(model, first['loc'][:-1]))}",
+            f"the unknown key {first['loc'][-1]}",
+        )
     elif first["type"] == "missing":
         expected, found = "a value", "none"
     else:
@@ -96,3 +107,17 @@ def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str
             break
         model = inner
     return list(model.model_fields)
+
+
+def select_group(raw: Any, choice: str, groups: tuple[str, ...]) -> Any:
+    """Keep of the named groups in a raw section only the one that `raw[choice]` names.
+
+    A section can hold the settings of several alternatives side by side; the others are not read, so that editing
+    them reruns nothing (`${...}` in dvc.yaml declares the chosen one only).
+    """
+    if not isinstance(raw, dict) or raw.get(choice) not in groups:
+        return raw  # the typed model has the better words for what is wrong
+    chosen = raw[choice]
+    if chosen not in raw:
+        raise ValueError(f"a group {chosen}, since {choice} is {chosen}")
+    return {key: value for key, value in raw.items() if key == chosen or key not in groups}

@@ -1,0 +1,38 @@
+# Everything runs in .venv, made from pyproject.toml with the exact versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The stages are started as `python -m stages...`: the virtual environment's python must come first.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test lint format clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## Make the virtual environment with the pinned dependencies
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[dev]'
+	@touch $@
+
+repro: setup  ## Run the whole pipeline, as far as anything changed
+	dvc repro
+
+test: setup  ## Run the tests
+	pytest -n 2 --dist loadgroup
+
+lint: setup  ## Check style and imports
+	ruff check .
+	ruff format --check .
+
+format: setup  ## Bring the code into shape
+	ruff check --fix .
+	ruff format .
+
+clean:  ## Remove the virtual environment and unfinished trainings; data, models and results stay
+	rm -rf $(VENV) .checkpoints logs

@@ -1,0 +1,109 @@
+"""A small convolutional classifier of attributes.
+
+Trained twice, apart: as the judge, which only evaluates, and as the feature network inside the VAE's training,
+which only trains. Neither is ever the other.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from facevae.losses import balanced_cross_entropy
+from facevae.optimization import TrainingSettings
+
+
+class ClassifierSettings(TrainingSettings):
+    """A classifier and its training. `width`: channels of the first stage, doubled in each of the next two."""
+
+    width: int = Field(ge=8, le=512, multiple_of=8)
+    max_positive_weight: float = Field(ge=1)
+
+
+class Classifier(nn.Module):
+    """Three stages of convolutions over (N, 3, S, S) in [0, 1]; logits (N, A). S: a multiple of 16.
+
+    The stem folds images of 128 pixels 4 x 4 into channels, smaller ones 2 x 2, so that the first stage is S / 4 or
+    S / 2 wide; a convolution right after it sees every pixel.
+    """
+
+    def __init__(self, image_size: int, width: int, attributes: int) -> None:
+        super().__init__()
+        self.fold = 4 if image_size >= 128 else 2
+        widths = (width, 2 * width, 4 * width)
+        self.stem = nn.Conv2d(3 * self.fold**2, width, 3, padding=1)
+        self.stages = nn.ModuleList()
+        previous = width
+        for index, channels in enumerate(widths):
+            self.stages.append(
+                nn.Sequential(
+                    nn.GroupNorm(8, previous),
+                    nn.SiLU(),
+                    nn.Conv2d(previous, channels, 3, stride=1 if index == 0 else 2, padding=1),
+                    nn.GroupNorm(8, channels),
+                    nn.SiLU(),
+                    nn.Conv2d(channels, channels, 3, padding=1),
+                )
+            )
+            previous = channels
+        # Average over quarters of the face, not over all of it: a beard and a hat are known by their place.
+        self.head = nn.Linear(widths[-1] * 16, attributes)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Output of each of the three stages: (N, C, H, W) each."""
+        h = self.stem(F.pixel_unshuffle(images * 2 - 1, self.fold))
+        outputs = []
+        for stage in self.stages:
+            h = stage(h)
+            outputs.append(h)
+        return outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        h = F.silu(self.features(images)[-1])
+        return self.head(F.adaptive_avg_pool2d(h, 4).flatten(1))
+
+
+def facts_of(image_size: int, width: int, attributes: Sequence[str]) -> dict[str, Any]:
+    """What `rebuild` needs beside the weights: JSON-able."""
+    return {"kind": "judge", "image_size": image_size, "width": width, "attributes": list(attributes)}
+
+
+def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> Classifier:
+    """The trained classifier, from its facts and weights."""
+    classifier = Classifier(facts["image_size"], facts["width"], len(facts["attributes"]))
+    classifier.load_state_dict(weights)
+    return classifier.eval()
+
+
+def positive_weights(labels: Tensor, most: float) -> Tensor:
+    """How much a rare attribute's positives count: negatives / positives, within [1 / most, most]: (N, A) -> (A,)."""
+    positives = labels.float().sum(0)
+    return ((len(labels) - positives) / positives.clamp_min(1)).clamp(1 / most, most)
+
+
+def classifier_terms(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    positive_weight: Tensor,
+    flip: bool,
+    generator: torch.Generator | None,
+) -> dict[str, Tensor]:
+    """Loss and share of right answers of each image, (N,). With a `generator` (training) images flip at random."""
+    if generator is not None and flip:
+        images = random_flip(images, generator)
+    logits = classifier(images)
+    labels = labels.float()
+    return {
+        "loss": balanced_cross_entropy(logits, labels, positive_weight),
+        "accuracy": ((logits > 0) == (labels > 0.5)).float().mean(1),
+    }
+
+
+def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image left to right with probability one half."""
+    flips = (torch.rand(len(images), generator=generator) < 0.5).to(images.device).view(-1, 1, 1, 1)
+    return torch.where(flips, images.flip(3), images)

@@ -1,0 +1,101 @@
+"""How well a denoiser denoises, beside doing nothing and beside answering one constant colour."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from facevae.arrays import DaeArrays
+from facevae.dae import denoise
+from facevae.layers import as_bytes, as_unit_floats
+from facevae.losses import binary_cross_entropy, binary_entropy
+from facevae.metrics import psnr_db, ssim
+from facevae.params import Section
+from facevae.progress import track
+
+
+class DaeEvaluation(Section):
+    """Section `evaluate_dae`: how many faces the picture shows."""
+
+    faces: int = Field(ge=1, le=16)
+
+
+@dataclass(frozen=True)
+class DenoisingReport:
+    """`metrics`: means over the test images. `per_image`: a row of each image's name and measures."""
+
+    metrics: dict[str, float]
+    per_image: list[dict[str, float | str]]
+
+
+@torch.no_grad()
+def evaluate_denoiser(
+    network: nn.Module, arrays: DaeArrays, device: torch.device, batch_size: int = 8
+) -> DenoisingReport:
+    """Measure every test image, on its own pixels: the border that crop_pad put around it is cut off again.
+
+    BCE comes with its floor, the images' own entropy, below which no prediction gets, and with the constant-colour
+    baseline: the train images' mean colour as the answer to every image.
+    """
+    pad = arrays.manifest["framing"].get("pad", 0)
+    clean_rows, noisy_rows = arrays.clean["test"], arrays.noisy["test"]
+    constant = mean_colour(arrays.clean["train"]).view(1, 3, 1, 1)
+    columns: dict[str, list[float]] = {}
+    network.to(device, memory_format=torch.channels_last)
+    for start in track(range(0, len(clean_rows), batch_size), -(-len(clean_rows) // batch_size), "denoise", "batches"):
+        rows = slice(start, start + batch_size)
+        clean = as_unit_floats(torch.from_numpy(clean_rows[rows].copy()))
+        noisy = as_unit_floats(torch.from_numpy(noisy_rows[rows].copy()))
+        denoised = denoise(network, noisy.to(device)).cpu()
+        clean, noisy, denoised = (_without_border(images, pad) for images in (clean, noisy, denoised))
+        found = {
+            "psnr_db_noisy": psnr_db(noisy, clean),
+            "psnr_db": psnr_db(denoised, clean),
+            "ssim_noisy": ssim(noisy, clean),
+            "ssim": ssim(denoised, clean),
+            "bce": binary_cross_entropy(denoised, clean),
+            "bce_floor": binary_entropy(clean),
+            "bce_constant_colour": binary_cross_entropy(constant.expand_as(clean), clean),
+            "psnr_db_constant_colour": psnr_db(constant.expand_as(clean).contiguous(), clean),
+        }
+        for name, values in found.items():
+            columns.setdefault(name, []).extend(values.tolist())
+    rows: list[dict[str, float | str]] = [
+        {"image": image, **dict(zip(columns, values, strict=True))}
+        for image, *values in zip(arrays.images["test"], *columns.values(), strict=True)
+    ]
+    means = {name: float(np.mean(values)) for name, values in columns.items()}
+    means["bce_above_floor"] = means["bce"] - means["bce_floor"]
+    return DenoisingReport(means, rows)
+
+
+def summary(metrics: dict[str, float]) -> str:
+    """The metrics in three lines for a reader, each figure beside what it is to be compared with."""
+    m = metrics
+    return (
+        f"PSNR {m['psnr_db']:.2f} dB (noisy input {m['psnr_db_noisy']:.2f}, "
+        f"constant colour {m['psnr_db_constant_colour']:.2f})\n"
+        f"SSIM {m['ssim']:.3f} (noisy input {m['ssim_noisy']:.3f})\n"
+        f"BCE {m['bce']:.4f} (floor {m['bce_floor']:.4f}, so {m['bce_above_floor']:.4f} above; "
+        f"constant colour {m['bce_constant_colour']:.4f})"
+    )
+
+
+def mean_colour(images: np.ndarray) -> Tensor:
+    """Mean of each channel over uint8 images (N, H, W, 3), as (3,) in [0, 1], a few images in memory at a time."""
+    sums = np.zeros(3)
+    for start in range(0, len(images), 64):
+        sums += images[start : start + 64].sum(axis=(0, 1, 2), dtype=np.int64)
+    return torch.tensor(sums / (255 * images[..., 0].size), dtype=torch.float32)
+
+
+@torch.no_grad()
+def denoised_examples(network: nn.Module, noisy: np.ndarray, device: torch.device) -> np.ndarray:
+    """Denoised images as bytes: uint8 (N, H, W, 3) -> uint8 (N, H, W, 3)."""
+    return as_bytes(denoise(network.to(device), as_unit_floats(torch.from_numpy(noisy.copy())).to(device)))
+
+
+def _without_border(images: Tensor, pad: int) -> Tensor:
+    return images[:, :, pad:-pad, pad:-pad] if pad else images

@@ -1,0 +1,55 @@
+"""From raw images to a model's images: all of one size, each with its annotation, framed alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facevae.archives import Archive, write_changed
+from facevae.errors import FacevaeError
+from facevae.images import Frame, decoded_size
+
+
+def write_framed(raw: Archive, names: list[str], target: Path, frame: Frame, what: str, workers: int) -> dict[str, Any]:
+    """Write the named images of `raw`, each brought to size by `frame`, to the archive `target`.
+
+    Returns the facts stored in it: images, width, height, source_width, source_height and those of the
+    frame. Raises FacevaeError, naming the first such image, if one is damaged or of another size than the
+    first of all, or if the frame does not fit.
+    """
+    width, height = decoded_size(raw.read(names[0]), raw.where(names[0]))
+    # The frame itself says what comes out of it.
+    framed_height, framed_width = frame(np.zeros((height, width, 3), np.uint8)).shape[:2]
+    facts = {
+        "images": len(names),
+        "width": framed_width,
+        "height": framed_height,
+        "source_width": width,
+        "source_height": height,
+        **frame.facts(),
+    }
+    change = _SameSizeFrame(frame, str(raw.path), names[0], (width, height))
+    write_changed(raw, target, change, names, facts, what, workers)
+    return facts
+
+
+@dataclass(frozen=True)
+class _SameSizeFrame:
+    """Frames an image that has the size of the first."""
+
+    frame: Frame
+    archive: str
+    first: str
+    size: tuple[int, int]
+
+    def __call__(self, name: str, image: np.ndarray) -> np.ndarray:
+        found = image.shape[1], image.shape[0]
+        if found != self.size:
+            raise FacevaeError(
+                where=f"{self.archive}, {name}",
+                expected=f"{self.size[0]}x{self.size[1]} pixels, as {self.first} has",
+                found=f"{found[0]}x{found[1]}",
+                fix="bring all images to one size",
+            )
+        return self.frame(image)

@@ -1,0 +1,39 @@
+"""How well the judge knows the attributes of unseen faces."""
+
+import numpy as np
+import torch
+
+from facevae.arrays import VaeArrays
+from facevae.classifier import Classifier
+from facevae.layers import as_unit_floats
+
+
+def judge_metrics(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict:
+    """Balanced accuracy on the test split: the mean, and of each attribute that has both kinds of test images."""
+    answers = judge_answers(judge, arrays.images["test"], device)
+    found = balanced_accuracies(answers, arrays.attributes["test"])
+    named = {
+        name: float(value) for name, value in zip(arrays.attribute_names, found, strict=True) if not np.isnan(value)
+    }
+    return {"mean_balanced_accuracy": float(np.mean(list(named.values()))), "balanced_accuracy": named}
+
+
+@torch.no_grad()
+def judge_answers(judge: Classifier, images: np.ndarray, device: torch.device, batch_size: int = 64) -> np.ndarray:
+    """Probability of each attribute: uint8 (N, S, S, 3) -> (N, A) in [0, 1]."""
+    judge.eval()
+    parts = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
+    batches = (as_unit_floats(torch.from_numpy(part.copy())).to(device) for part in parts)
+    return torch.cat([judge(batch).sigmoid().cpu() for batch in batches]).numpy()
+
+
+def balanced_accuracies(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean of the shares of right answers among positives and among negatives: (N, A) twice -> (A,).
+
+    NaN for an attribute of which one kind is missing.
+    """
+    answers, truth = probabilities > 0.5, labels > 0.5
+    with np.errstate(invalid="ignore"):
+        hits = (answers & truth).sum(0) / truth.sum(0)
+        rejections = (~answers & ~truth).sum(0) / (~truth).sum(0)
+    return (hits + rejections) / 2

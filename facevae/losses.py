@@ -1,0 +1,66 @@
+"""Losses, each per image: `prediction`, `target`: (N, 3, H, W) float32 in [0, 1] -> (N,)."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def binary_cross_entropy(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean over an image's values of the cross-entropy in nats.
+
+    Its smallest possible value is not 0 but the target's own `binary_entropy`. Like Keras, predictions are kept
+    1e-7 away from 0 and 1, where the logarithm ends.
+    """
+    inside = prediction.clamp(1e-7, 1 - 1e-7)
+    return F.binary_cross_entropy(inside, target, reduction="none").flatten(1).mean(1)
+
+
+def binary_entropy(target: Tensor) -> Tensor:
+    """The floor of `binary_cross_entropy`: mean over an image's values of H(t), nats, in [0, ln 2]."""
+    return -(torch.xlogy(target, target) + torch.xlogy(1 - target, 1 - target)).flatten(1).mean(1)
+
+
+def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each image."""
+    return (prediction - target).square().flatten(1).mean(1)
+
+
+def absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of each image."""
+    return (prediction - target).abs().flatten(1).mean(1)
+
+
+def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """Mean of sqrt(d^2 + epsilon^2), a smooth absolute error (Charbonnier et al. 1994)."""
+    return ((prediction - target).square() + epsilon**2).sqrt().flatten(1).mean(1)
+
+
+PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "bce": binary_cross_entropy,
+    "mse": squared_error, "l1": absolute_error, "charbonnier": charbonnier,
+}  # fmt: skip
+
+
+def gaussian_nll(mse: Tensor, variance: Tensor, values: int) -> Tensor:
+    """-log N(x; prediction, variance I) of images with `values` numbers each, in nats: (N,) -> (N,).
+
+    With `variance` the mean of `mse` over the data this is the calibrated decoder with the optimal shared sigma
+    (Rybkin et al. 2021, arXiv 2006.13202, equations 3 and 5).
+    """
+    return 0.5 * values * (math.log(2 * math.pi) + variance.log() + mse / variance)
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, 1)) of each latent dimension, in nats: (N, D) -> (N, D), never negative.
+
+    Kingma & Welling 2014 (arXiv 1312.6114), appendix B. Sum over D for the image's KL.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).clamp_min(0)
+
+
+def balanced_cross_entropy(logits: Tensor, labels: Tensor, positive_weight: Tensor) -> Tensor:
+    """Cross-entropy over all attributes, positives weighted: (N, A), (N, A) of 0 or 1, (A,) -> (N,)."""
+    return F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive_weight, reduction="none").mean(1)

@@ -1,0 +1,50 @@
+"""What every training has in common: its settings, its optimizer and its learning rate."""
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from facevae.params import Section
+
+
+class TrainingSettings(Section):
+    """The part of a training's section that does not depend on the model."""
+
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: float = Field(gt=0, le=10)
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: float = Field(ge=0)
+    weight_decay: float = Field(ge=0, le=1)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    flip: bool
+    seed: int = Field(ge=0)
+    # Part of the result, not of the machine: PyTorch's sums depend on the number of threads that share them.
+    threads: int = Field(ge=1, le=256)
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019) over all of the model's weights."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+    return kind(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999), eps=1e-8
+    )
+
+
+def learning_rate_at(step: int, steps_per_epoch: int, settings: TrainingSettings) -> float:
+    """Learning rate of step `step`, counted from 0 over the whole run.
+
+    Rises linearly over `warmup_epochs`, then stays (`constant`) or falls as half a cosine to 0 at the run's end
+    (`cosine`; Loshchilov & Hutter 2017, equation 5, without restarts).
+    """
+    warmup = settings.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / (warmup + 1)
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    total = settings.epochs * steps_per_epoch
+    progress = (step - warmup) / max(1.0, total - warmup)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

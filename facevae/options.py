@@ -1,0 +1,27 @@
+"""The command-line options that several stages have in common. None of them changes a result."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.workers import available_cores
+
+Params = Annotated[Path, typer.Option(help="The parameter file.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        envvar="FACEVAE_WORKERS",
+        default_factory=available_cores,
+        show_default="the number of cores",
+        help="Processes that work at once; the result does not depend on it.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        envvar="FACEVAE_DEVICE", help="Where to compute: auto (a GPU where there is one, else the CPU), cpu, cuda:0 ..."
+    ),
+]
+Logs = Annotated[Path, typer.Option(envvar="FACEVAE_LOGS", help="The folder for TensorBoard.")]

@@ -1,0 +1,37 @@
+"""Stage add_noise: a noisy copy of the DAE's images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.archives import open_archive, write_changed
+from facevae.command import run
+from facevae.noise import Noise, NoiseSettings
+from facevae.options import Params, Workers
+from facevae.params import load_section
+
+
+def main(
+    workers: Workers,
+    params: Params = Path("params.yaml"),
+    archive: Annotated[Path, typer.Option(help="The clean images.")] = Path("data/dae/images.zip"),
+    output: Annotated[Path, typer.Option(help="The archive to write.")] = Path("data/dae/noisy.zip"),
+) -> None:
+    """Add Gaussian noise to the DAE's images, seeded by each image's name, rounded and clipped to 8 bits.
+
+    Input: data/dae/images.zip.
+
+    Output: data/dae/noisy.zip.
+
+    Parameters: add_noise (sigma: standard deviation in 8-bit grey levels; seed).
+    """
+    settings = load_section(params, "add_noise", NoiseSettings)
+    with open_archive(archive) as clean:
+        noise, facts = Noise(settings.sigma, settings.seed), {**clean.facts, **settings.model_dump()}
+        write_changed(clean, output, noise, clean.names, facts, "add noise", workers)
+    print(f"{output}: {len(clean.names)} images with noise of sigma {settings.sigma:g}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,47 @@
+"""Stage attribute_vectors: the directions of the attributes in the VAE's latent space."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.command import run
+from facevae.files import write_json
+from facevae.options import Device, Params
+from facevae.params import load_section
+from facevae.runs import pick_device
+from facevae.vae import rebuild
+from facevae.vectors import VectorSettings, find_vectors, posterior_means, save_vectors, vector_metrics
+from facevae.weights import load_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
+    output: Annotated[Path, typer.Option(help="The vectors to write.")] = Path("models/attribute_vectors.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for the metrics.")] = Path("results/attribute_vectors"),
+) -> None:
+    """Find a vector for every attribute that some train images have and some have not, by each method.
+
+    Inputs: data/vae/arrays, models/vae.safetensors.
+
+    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors/metrics.json (lengths).
+
+    Parameters: attribute_vectors (method: whose vectors edits use; ridge of the regression).
+    """
+    settings = load_section(params, "attribute_vectors", VectorSettings)
+    data = open_vae(arrays)
+    weights, facts = load_weights(model, "vae")
+    chosen = pick_device(device)
+    latents = posterior_means(rebuild(facts, weights).to(chosen), data.images["train"], chosen)
+    vectors = find_vectors(latents, data.attributes["train"], data.attribute_names, settings)
+    save_vectors(output, vectors)
+    write_json(results / "metrics.json", vector_metrics(vectors))
+    print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,53 @@
+"""Stage crop_pad: bring the raw images to the size of a model, for `dae` or for `vae`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facevae.archives import open_archive
+from facevae.celeba import read_attributes
+from facevae.command import run
+from facevae.framing import write_framed
+from facevae.images import DaeCrop, PadFrame, SquareFrame, VaeCrop
+from facevae.options import Params, Workers
+from facevae.params import load_section
+from facevae.splits import spread
+
+
+def main(
+    model: Annotated[Literal["dae", "vae"], typer.Argument(help="The model for which the images are framed.")],
+    workers: Workers,
+    params: Params = Path("params.yaml"),
+    archive: Annotated[Path, typer.Option(help="The raw images.")] = Path("data/raw/img_align_celeba.zip"),
+    annotation: Annotated[Path, typer.Option(help="The raw annotation.")] = Path("data/raw/list_attr_celeba.txt"),
+    output: Annotated[
+        Path | None, typer.Option(help="The archive to write.", show_default="data/MODEL/images.zip")
+    ] = None,
+) -> None:
+    """Check that all images have one size and an annotation, then pad (dae) or crop and resize (vae) them.
+
+    Inputs: data/raw/img_align_celeba.zip, data/raw/list_attr_celeba.txt.
+
+    Output: data/dae/images.zip or data/vae/images.zip.
+
+    Parameters: crop_pad.dae (images: the first so many, pad) or crop_pad.vae (images: so many, evenly
+    spread; crop, size, resample).
+    """
+    output = output or Path("data") / model / "images.zip"
+    with open_archive(archive) as raw:
+        if model == "dae":
+            settings = load_section(params, "crop_pad.dae", DaeCrop)
+            frame = PadFrame(settings.pad)
+            names = raw.names[: raw.count(settings.images)]
+        else:
+            settings = load_section(params, "crop_pad.vae", VaeCrop)
+            frame = SquareFrame(settings.crop, settings.size, settings.resample)
+            names = spread(raw.names, raw.count(settings.images))
+        read_attributes(annotation).rows(raw.names)
+        facts = write_framed(raw, names, output, frame, f"crop_pad {model}", workers)
+    print(f"{output}: {facts['images']} images of {facts['width']}x{facts['height']}")
+
+
+if __name__ == "__main__":
+    run(main)

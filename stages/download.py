@@ -1,0 +1,37 @@
+"""Stage download: fill data/raw with images and annotations, whatever the source."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.celeba import IMAGES
+from facevae.command import run
+from facevae.options import Params, Workers
+from facevae.params import load_section
+from facevae.sources import SETTINGS, DownloadSettings, fill_raw
+
+
+def main(
+    workers: Workers,
+    params: Params = Path("params.yaml"),
+    output: Annotated[Path, typer.Option(help="The folder to fill.")] = Path("data/raw"),
+) -> None:
+    """Get the images and their annotations, in CelebA's own names and formats, from one of three sources.
+
+    Inputs: none for `synthetic`, which draws the faces; a local directory or the network for `celeba`;
+    a folder of images and a CSV of attributes for `folder`.
+
+    Outputs, in data/raw: img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt,
+    identity_CelebA.txt, and pairs.zip, the same drawn identities without and with each attribute.
+
+    Parameters: download.source, and the section download.<source>.
+    """
+    source = load_section(params, "download", DownloadSettings).source
+    settings = load_section(params, f"download.{source}", SETTINGS[source])
+    count = fill_raw(settings, output, workers)
+    print(f"{output / IMAGES}: {count} images, source {source}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,51 @@
+"""Stage evaluate_dae: how well the denoiser denoises unseen images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_dae
+from facevae.command import run
+from facevae.dae import rebuild
+from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
+from facevae.files import write_json
+from facevae.options import Device, Params
+from facevae.params import load_section
+from facevae.plots import image_sheet
+from facevae.runs import pick_device
+from facevae.tables import write_table
+from facevae.weights import load_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/dae/arrays"),
+    model: Annotated[Path, typer.Option(help="The trained denoiser.")] = Path("models/dae.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("results/evaluate_dae"),
+) -> None:
+    """Measure the denoiser on the test split, beside the noisy input, the BCE's floor and one constant colour.
+
+    Inputs: data/dae/arrays, models/dae.safetensors.
+
+    Outputs, in results/evaluate_dae: metrics.json, per_image.csv, denoised.png (clean, noisy, denoised).
+
+    Parameters: evaluate_dae (faces: how many the picture shows).
+    """
+    settings = load_section(params, "evaluate_dae", DaeEvaluation)
+    data = open_dae(arrays)
+    weights, facts = load_weights(model, "dae")
+    network, chosen = rebuild(facts, weights), pick_device(device)
+    report = evaluate_denoiser(network, data, chosen)
+    write_json(results / "metrics.json", report.metrics)
+    write_table(results / "per_image.csv", report.per_image)
+    clean, noisy = (split["test"][: settings.faces] for split in (data.clean, data.noisy))
+    denoised = denoised_examples(network, noisy, chosen)
+    image_sheet(results / "denoised.png", [clean, noisy, denoised], ["clean", "noisy", "denoised"])
+    print(summary(report.metrics))
+    print(f"{results}: metrics, per_image.csv, denoised.png")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,47 @@
+"""Stage train_dae: train the denoising autoencoder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_dae
+from facevae.command import run
+from facevae.dae import DaeSettings, facts_of
+from facevae.dae_training import train_denoiser
+from facevae.options import Device, Logs, Params
+from facevae.params import load_section
+from facevae.runs import start_run
+from facevae.tables import write_table
+from facevae.weights import save_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/dae/arrays"),
+    model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/dae.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_dae"),
+    logs: Logs = Path("logs"),
+) -> None:
+    """Train the denoiser on the train split's pairs of clean and noisy images.
+
+    Input: data/dae/arrays.
+
+    Outputs: models/dae.safetensors; results/train_dae/history.csv, a row per epoch. TensorBoard in logs/train_dae.
+
+    Parameters: dae; of the groups unet and report only the one that dae.architecture names.
+
+    An interrupted training goes on where it stopped when it is started again with the same parameters and data.
+    """
+    settings = load_section(params, "dae", DaeSettings)
+    data = open_dae(arrays)
+    with start_run("train_dae", device, logs, settings.model_dump(), data.manifest) as training:
+        network, history = train_denoiser(data, settings, training)
+        save_weights(model, network.state_dict(), facts_of(settings, *data.clean["train"].shape[1:3]))
+        write_table(results / "history.csv", history)
+    print(f"{model}: trained for {len(history)} epochs, history in {results}")
+
+
+if __name__ == "__main__":
+    run(main)

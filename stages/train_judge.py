@@ -1,0 +1,55 @@
+"""Stage train_judge: train the classifier of attributes that judges the VAE's edits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.classifier import ClassifierSettings, facts_of
+from facevae.command import run
+from facevae.files import write_json
+from facevae.judge_evaluation import judge_metrics
+from facevae.judge_training import train_classifier
+from facevae.logs import RunLog
+from facevae.options import Device, Logs, Params
+from facevae.params import load_section
+from facevae.runs import start_run
+from facevae.tables import write_table
+from facevae.weights import save_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/judge.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for history and metrics.")] = Path("results/train_judge"),
+    logs: Logs = Path("logs"),
+) -> None:
+    """Train a small classifier of all attributes, balanced against rare ones. It evaluates and never trains another.
+
+    Input: data/vae/arrays.
+
+    Outputs: models/judge.safetensors; results/train_judge/history.csv and metrics.json (balanced accuracy on the test
+    split).
+
+    Parameters: train_judge.
+    """
+    settings = load_section(params, "train_judge", ClassifierSettings)
+    data = open_vae(arrays)
+    with start_run("train_judge", device, logs, settings.model_dump(), data.manifest) as training:
+        log = RunLog(training.logs, "judge ")
+        judge, history = train_classifier(
+            data, settings, device=training.device, log=log, checkpoint=training.checkpoint
+        )
+        metrics = judge_metrics(judge, data, training.device)
+        facts = facts_of(data.images["train"].shape[1], settings.width, data.attribute_names)
+        save_weights(model, judge.state_dict(), facts)
+        write_table(results / "history.csv", history)
+        write_json(results / "metrics.json", metrics)
+    print(f"{model}: mean balanced accuracy {metrics['mean_balanced_accuracy']:.3f}, details in {results}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,49 @@
+"""Stage train_vae: train the variational autoencoder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.command import run
+from facevae.options import Device, Logs, Params
+from facevae.params import load_section
+from facevae.runs import start_run
+from facevae.tables import write_table
+from facevae.vae import VaeSettings, facts_of
+from facevae.vae_training import train_autoencoder
+from facevae.weights import save_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/vae.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_vae"),
+    logs: Logs = Path("logs"),
+) -> None:
+    """Train the VAE on the train split's images; the valid split draws the second curve.
+
+    Input: data/vae/arrays.
+
+    Outputs: models/vae.safetensors; results/train_vae/history.csv, a row per epoch with the reconstruction term and
+    the KL apart. TensorBoard in logs/train_vae.
+
+    Parameters: vae; of the groups deep and report only the one that vae.architecture names.
+
+    An interrupted training goes on where it stopped when it is started again with the same parameters and data.
+    """
+    settings = load_section(params, "vae", VaeSettings)
+    data = open_vae(arrays)
+    with start_run("train_vae", device, logs, settings.model_dump(), data.manifest) as training:
+        vae, history = train_autoencoder(data, settings, training)
+        image_size = data.images["train"].shape[1]
+        save_weights(model, vae.state_dict(), facts_of(settings, image_size, data.manifest["framing"]))
+        write_table(results / "history.csv", history)
+    print(f"{model}: trained for {len(history)} epochs, history in {results}")
+
+
+if __name__ == "__main__":
+    run(main)
