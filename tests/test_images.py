@@ -1,0 +1,126 @@
+"""Decoding, encoding and framing, with answers known beforehand."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, JpegImagePlugin
+from raw_data import encoded, one_line, photo
+
+from facevae.images import (
+    PadFrame,
+    SquareFrame,
+    cover,
+    decode,
+    decoded_size,
+    encode_jpeg,
+    encode_png,
+    frame_from_facts,
+    stem,
+)
+
+
+def saved(image: Image.Image, format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def test_png_gives_back_every_pixel_and_the_same_bytes():
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    assert np.array_equal(decode(encode_png(image), "x"), image)
+    assert encode_png(image) == encode_png(image.copy())
+
+
+def test_jpeg_is_close_and_has_celebas_subsampling():
+    data = encode_jpeg(photo(1))
+    assert np.abs(decode(data, "x").astype(int) - photo(1)).mean() < 1.5
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "RGB" and JpegImagePlugin.get_sampling(image) == 2  # 4:2:0
+
+
+@pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        (Image.new("L", (4, 2), 7), (7, 7, 7)),
+        (Image.new("RGBA", (4, 2), (10, 20, 30, 255)), (10, 20, 30)),
+        (Image.new("RGBA", (4, 2), (10, 20, 30, 0)), (255, 255, 255)),
+        (Image.new("P", (4, 2), 0), (0, 0, 0)),
+        (Image.new("1", (4, 2), 1), (255, 255, 255)),
+        (Image.fromarray(np.full((2, 4), 128 * 257, np.uint16)), (128, 128, 128)),
+    ],
+    ids=["grey", "opaque", "transparent", "palette", "black and white", "16 bit grey"],
+)
+def test_every_mode_becomes_rgb(image, colour):
+    decoded = decode(saved(image, "PNG"), "x")
+    assert decoded.shape == (2, 4, 3) and decoded.dtype == np.uint8
+    assert (decoded == colour).all()
+
+
+def test_exif_orientation_is_applied():
+    lying = Image.fromarray(photo(1, width=40, height=20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    data = saved(lying, "PNG", exif=exif)
+    assert decoded_size(data, "x") == (20, 40)
+    assert np.array_equal(decode(data, "x"), np.rot90(photo(1, width=40, height=20), -1))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no image", encoded(photo(1))[:2000], encoded(photo(1), "PNG")[:5000]])
+def test_a_damaged_image_is_named(damage):
+    with one_line("some/where.jpg", "a whole image"):
+        decode(damage, "some/where.jpg")
+
+
+def test_pad_repeats_the_edge():
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    padded = PadFrame(1)(image)
+    assert padded.shape == (4, 4, 3)
+    assert np.array_equal(padded[1:3, 1:3], image)
+    assert np.array_equal(padded[0, 0], image[0, 0]) and np.array_equal(padded[3, 2], image[1, 1])
+    assert PadFrame(1)(photo(1)).shape == (220, 180, 3)  # the report's 180x220
+    assert np.array_equal(PadFrame(0)(image), image)
+
+
+def test_square_is_the_centre():
+    image = photo(1)
+    assert np.array_equal(SquareFrame(178, 178, "bicubic")(image), image[20:198])
+    assert np.array_equal(SquareFrame(100, 100, "box")(image), image[59:159, 39:139])
+
+
+def test_square_scales_with_antialiasing():
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert (SquareFrame(128, 64, "box")(stripes) == 100).all()
+    assert set(np.unique(SquareFrame(128, 64, "nearest")(stripes))) <= {0, 200}
+    for resample in ("bilinear", "bicubic", "lanczos"):
+        flat = np.full((218, 178, 3), 77, np.uint8)
+        assert (SquareFrame(178, 128, resample)(flat) == 77).all()
+
+
+def test_a_crop_larger_than_the_image_is_an_error():
+    with one_line("crop_pad.vae.crop", "at most 178", "200"):
+        SquareFrame(200, 128, "bicubic")(photo(1))
+
+
+@pytest.mark.parametrize("frame", [PadFrame(3), SquareFrame(148, 64, "lanczos")])
+def test_a_frame_is_rebuilt_from_its_facts(frame):
+    assert frame_from_facts({"width": 1, **frame.facts()}) == frame
+
+
+def test_cover_fills_the_size_from_the_centre():
+    wide = np.zeros((218, 400, 3), np.uint8)
+    wide[:, 111:289] = 255  # the middle 178 columns
+    covered = cover(wide, (178, 218))
+    assert covered.shape == (218, 178, 3) and covered[:, 2:-2].min() == 255
+    for width, height in ((179, 1000), (1000, 179), (300, 367)):
+        assert cover(photo(1, width, height), (178, 218)).shape == (218, 178, 3)
+
+
+def test_stem():
+    assert [stem(name) for name in ("000001.jpg", "a/b.c.png", "bare", ".hidden")] == [
+        "000001",
+        "b.c",
+        "bare",
+        ".hidden",
+    ]
