@@ -24,15 +24,18 @@ class ClassifierSettings(TrainingSettings):
 
 
 class Classifier(nn.Module):
-    """Three stages of convolutions over (N, 3, S, S) in [0, 1]; logits (N, A). S: a multiple of 16.
+    """Three stages of convolutions over (N, 3, S, S) in [0, 1]; logits (N, A).
 
     The stem folds images of 128 pixels 4 x 4 into channels, smaller ones 2 x 2, so that the first stage is S / 4 or
     S / 2 wide; a convolution right after it sees every pixel.
+    Raises ValueError, saying what would be right, if S does not fold.
     """
 
     def __init__(self, image_size: int, width: int, attributes: int) -> None:
         super().__init__()
         self.fold = 4 if image_size >= 128 else 2
+        if image_size % self.fold:
+            raise ValueError(f"images of a multiple of {self.fold} pixels, these have {image_size}")
         widths = (width, 2 * width, 4 * width)
         self.stem = nn.Conv2d(3 * self.fold**2, width, 3, padding=1)
         self.stages = nn.ModuleList()

@@ -43,6 +43,18 @@ class DaeSettings(TrainingSettings):
     def _chosen(cls, raw: Any) -> Any:
         return select_group(raw, "architecture", ("unet", "report"))
 
+    @model_validator(mode="after")
+    def _crop_fits_the_network(self) -> "DaeSettings":
+        if self.crop is None:
+            return self
+        if self.unet is not None and self.crop <= 2**self.unet.levels:
+            raise ValueError(f"a crop above {2**self.unet.levels}, since unet.levels is {self.unet.levels}")
+        if self.report is not None and self.report.latent_dim is not None:
+            raise ValueError("crop null, since report.latent_dim is a number: a dense bottleneck takes whole images")
+        if self.report is not None and self.crop % self.report.reduction:
+            raise ValueError(f"a crop that the report's strides divide: they shrink by {self.report.reduction}")
+        return self
+
 
 class ReportNetwork(nn.Module):
     """Encoder, optional dense bottleneck, decoder: (N, 3, H, W) -> (N, 3, H, W) in [0, 1].

@@ -5,16 +5,25 @@ import torch
 
 from facevae.arrays import VaeArrays
 from facevae.classifier import Classifier
+from facevae.errors import FacevaeError
 from facevae.layers import as_unit_floats
 
 
 def judge_metrics(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict:
-    """Balanced accuracy on the test split: the mean, and of each attribute that has both kinds of test images."""
+    """Balanced accuracy on the test split: the mean, and of each attribute that has both kinds of test images.
+
+    Raises FacevaeError if no attribute has.
+    """
     answers = judge_answers(judge, arrays.images["test"], device)
     found = balanced_accuracies(answers, arrays.attributes["test"])
     named = {
         name: float(value) for name, value in zip(arrays.attribute_names, found, strict=True) if not np.isnan(value)
     }
+    if not named:
+        raise FacevaeError(
+            where="the test split", expected="an attribute that some test images have and some have not",
+            found="none", fix="provide or annotate more images",
+        )  # fmt: skip
     return {"mean_balanced_accuracy": float(np.mean(list(named.values()))), "balanced_accuracy": named}
 
 

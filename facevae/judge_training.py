@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from facevae.arrays import VaeArrays
 from facevae.checkpoints import Checkpoint
 from facevae.classifier import Classifier, ClassifierSettings, classifier_terms, positive_weights
+from facevae.errors import FacevaeError
 from facevae.layers import as_unit_floats
 from facevae.logs import RunLog
 from facevae.training import fit
@@ -19,10 +20,18 @@ def train_classifier(
     log: RunLog,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Classifier, list[dict[str, float]]]:
-    """Train on the train split, watch the valid split; return the classifier and its history."""
+    """Train on the train split, watch the valid split; return the classifier and its history.
+
+    Raises FacevaeError if the network does not fit the images.
+    """
     images, labels = arrays.images, arrays.attributes
     torch.manual_seed(settings.seed)
-    classifier = Classifier(images["train"].shape[1], settings.width, len(arrays.attribute_names))
+    try:
+        classifier = Classifier(images["train"].shape[1], settings.width, len(arrays.attribute_names))
+    except ValueError as error:
+        raise FacevaeError(
+            where="the classifier", expected=str(error), found="other ones", fix="change crop_pad.vae.size"
+        ) from None
     weight = positive_weights(torch.from_numpy(labels["train"].copy()), settings.max_positive_weight).to(device)
 
     def terms_of(model: nn.Module, batch: tuple[Tensor, ...], epoch: float, generator: torch.Generator | None):

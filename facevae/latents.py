@@ -33,7 +33,7 @@ def regression(latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
     Row a is what attribute a adds to a latent when the other attributes stay, the cure for correlated attributes that
     White 2016 (arXiv 1609.04468, section 3.1) sought by balancing. `ridge`: a weight on the squared coefficients of
     the standardised attributes relative to the number of images, 0 for none; attributes that imply each other need
-    some (Hoerl & Kennard 1970).
+    some (Hoerl & Kennard 1970), and ValueError is raised where there is too little for a solution.
     """
     x = labels.double()
     x = x - x.mean(0)
@@ -42,6 +42,8 @@ def regression(latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
     y = latents.double()
     y = y - y.mean(0)
     gram = x.T @ x + ridge * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+    if torch.linalg.matrix_rank(gram, hermitian=True) < len(gram):
+        raise ValueError("a larger ridge, since some attributes determine others")
     coefficients = torch.linalg.solve(gram, x.T @ y)
     return (coefficients / scale[:, None]).to(latents.dtype)
 

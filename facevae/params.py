@@ -6,7 +6,7 @@ This module reads it the way DVC does.
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -42,6 +42,8 @@ _Yaml12Loader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+# PyYAML takes a leading zero for octal, YAML 1.2 and DVC do not.
+_Yaml12Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 
 
 def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
@@ -77,7 +79,7 @@ def _read(path: Path) -> Any:
             found="no such file",
             fix="run from the repository's top folder or give --params",
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8
         raise FacevaeError(where=path, expected="valid YAML", found=str(error), fix="mend the file there") from None
 
 
@@ -95,15 +97,20 @@ def _explain(path: Path, key: str, model: type[Section], error: ValidationError)
         expected, found = "a value", "none"
     else:
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        expected, found = message[:1].lower() + message[1:], repr(first["input"])
+        # What a check of the section as a whole was given is the section as a whole: too long for a line.
+        whole = first["type"] == "value_error" and isinstance(first["input"], dict)
+        expected, found = message[:1].lower() + message[1:], "something else" if whole else repr(first["input"])
     return FacevaeError(where=f"{path}, {name}", expected=expected, found=found, fix=f"correct it{more}")
 
 
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Names of the fields of the model that stands at `location` inside `model`."""
     for part in location:
-        inner = model.model_fields[str(part)].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        annotation = model.model_fields[str(part)].annotation
+        # A group that is not chosen may be missing: its annotation is `Group | None`.
+        models = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        inner = next((kind for kind in models if issubclass(kind, BaseModel)), None)
+        if inner is None:
             break
         model = inner
     return list(model.model_fields)

@@ -27,7 +27,7 @@ def start_run(stage: str, device: str, logs: Path, settings: dict[str, Any], man
     chosen = pick_device(device)
     torch.use_deterministic_algorithms(True, warn_only=chosen.type != "cpu")
     with Checkpoint(checkpoint_folder(stage, settings, manifest, chosen.type)) as checkpoint:
-        yield Run(chosen, logs / stage, checkpoint)
+        yield Run(chosen, logs / stage / checkpoint.folder.name, checkpoint)
         checkpoint.delete()
 
 

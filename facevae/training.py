@@ -66,6 +66,7 @@ def fit(
         if len(valid[0]):
             found = evaluate(model, terms_of, valid, settings.batch_size, device=device, epoch=epoch + 1)
             row |= {f"valid_{name}": value for name, value in found.items()}
+        _check_finite_row(row, learning_rate)
         history.append(row)
         log.epoch(row, settings.epochs, rate, model)
         if checkpoint:
@@ -113,6 +114,16 @@ def _check_finite(terms: dict[str, Tensor], epoch: int, step: int, learning_rate
         where=f"epoch {epoch + 1}, step {step + 1}", expected="a finite loss", found=f"{names[0]} not finite",
         fix=f"lower learning_rate (now {learning_rate:g})",
     )  # fmt: skip
+
+
+def _check_finite_row(row: dict[str, float], learning_rate: float) -> None:
+    """The last step of an epoch can ruin the weights after a finite loss; the validation shows it."""
+    bad = next((name for name, value in row.items() if not math.isfinite(value)), None)
+    if bad is not None:
+        raise FacevaeError(
+            where=f"epoch {row['epoch']}", expected="finite means", found=f"{bad} not finite",
+            fix=f"lower learning_rate (now {learning_rate:g})",
+        )  # fmt: skip
 
 
 class _Means:

@@ -69,10 +69,14 @@ class VaeReport:
         """The metrics in a few lines for a reader."""
         reconstruction, edits = self.metrics["reconstruction"], self.metrics["edits"]
         lines = [
-            (f"reconstruction PSNR {reconstruction['psnr_db']:.2f} dB, SSIM {reconstruction['ssim']:.3f}, "
-            f"KL {reconstruction['kl_nats']:.1f} nats in {reconstruction['active_dimensions']} active dimensions"),
-            (f"edits at strength {settings.strength:g}: judge sees {edits['mean_flipped']:.0%} on average, "
-            f"leakage {edits['mean_leakage']:.3f}"),
+            (
+                f"reconstruction PSNR {reconstruction['psnr_db']:.2f} dB, SSIM {reconstruction['ssim']:.3f}, "
+                f"KL {reconstruction['kl_nats']:.1f} nats in {reconstruction['active_dimensions']} active dimensions"
+            ),
+            (
+                f"edits at strength {settings.strength:g}: judge sees {edits['mean_flipped']:.0%} on average, "
+                f"leakage {edits['mean_leakage']:.3f}"
+            ),
         ]
         if self.scores:
             means = self.metrics["counterfactual"]
@@ -171,7 +175,8 @@ def judge_edits(
 ) -> list[EditVerdict]:
     """Edit unseen faces that lack each attribute and ask the judge: images (N, S, S, 3), labels (N, A) of 0 or 1.
 
-    At most the first `most` faces per attribute; attributes that every face has are left out.
+    At most the first `most` faces per attribute. Left out are attributes that every face has, and those that the judge
+    sees in every reconstruction already: nothing is left to flip. Raises FacevaeError if no attribute is left.
     """
     latents = posterior_means(vae, images, device)
     before = _probabilities(vae, judge, latents, device)
@@ -179,10 +184,10 @@ def judge_edits(
     for attribute in vectors.names:
         column = list(attribute_names).index(attribute)
         rows = np.flatnonzero(labels[:, column] == 0)[:most]
-        if not len(rows):
+        seen_before = before[rows, column] > 0.5
+        if seen_before.all():  # also of no rows
             continue
         after = _probabilities(vae, judge, edit(latents[rows], vectors.of(attribute), strength), device)
-        seen_before = before[rows, column] > 0.5
         flipped = (after[:, column] > 0.5)[~seen_before]
         others = np.arange(after.shape[1]) != column
         verdicts.append(
@@ -190,10 +195,15 @@ def judge_edits(
                 attribute,
                 len(rows),
                 float(seen_before.mean()),
-                float(flipped.mean()) if len(flipped) else 1.0,
+                float(flipped.mean()),
                 float(np.abs(after - before[rows])[:, others].mean()),
             )
         )
+    if not verdicts:
+        raise FacevaeError(
+            where="the test split", expected="a face without one of the attributes that have a vector",
+            found="none", fix="provide or annotate more images",
+        )  # fmt: skip
     return verdicts
 
 
@@ -206,7 +216,7 @@ def counterfactual_scores(
     Of the same unseen identity x0 is drawn without and x1 with the attribute, r0 and r1 are their reconstructions and
     e is the edit of x0. A row per attribute, for each method: `against_reconstruction`,
     1 - sum |e - r1|^2 / sum |r0 - r1|^2, and `against_truth`, the same with x1 in place of r1; and how many
-    identities were compared.
+    identities were compared. An attribute that changes no reconstruction, cut off by the crop perhaps, is left out.
     """
     rows: list[dict[str, float | str]] = []
     for pair in pairs:
@@ -214,6 +224,8 @@ def counterfactual_scores(
             continue
         z0, z1 = (posterior_means(vae, images, device) for images in (pair.without, pair.having))
         r0, r1 = (decode_all(vae, z, device) for z in (z0, z1))
+        if torch.equal(r0, r1):
+            continue
         x1 = as_unit_floats(torch.from_numpy(pair.having))
         row: dict[str, float | str] = {"attribute": pair.attribute, "identities": len(pair.identities)}
         for method in METHODS:

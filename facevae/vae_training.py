@@ -23,7 +23,6 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     With a `feature_weight` above 0 a classifier is first trained on the same train split, whose features the
     objective then compares; it is not kept. Raises FacevaeError if the network does not fit the images.
     """
-    features = _feature_distance(arrays, settings, run) if settings.feature_weight > 0 else None
     torch.manual_seed(settings.seed)
     image_size = arrays.images["train"].shape[1]
     try:
@@ -32,6 +31,7 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
         raise FacevaeError(
             where=f"vae.{settings.architecture}", expected=str(error), found="other ones", fix="change them"
         ) from None
+    features = _feature_distance(arrays, settings, run) if settings.feature_weight > 0 else None
 
     def terms_of(model: nn.Module, batch: tuple[Tensor, ...], epoch: float, generator: torch.Generator | None):
         assert isinstance(model, Vae)

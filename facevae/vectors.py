@@ -60,7 +60,7 @@ def find_vectors(
 ) -> AttributeVectors:
     """Vectors of all attributes that have both kinds of images: (N, D), (N, A) of 0 or 1, A names.
 
-    Raises FacevaeError if no attribute has both.
+    Raises FacevaeError if no attribute has both, or if the regression has no solution without a larger ridge.
     """
     all_labels = torch.from_numpy(labels.copy())
     usable = has_both_kinds(all_labels)
@@ -70,10 +70,13 @@ def find_vectors(
             found="none", fix="annotate more images",
         )  # fmt: skip
     kept = all_labels[:, usable]
-    vectors = {
-        "mean_difference": mean_differences(latents, kept),
-        "regression": regression(latents, kept, settings.ridge),
-    }
+    try:
+        by_regression = regression(latents, kept, settings.ridge)
+    except ValueError as error:
+        raise FacevaeError(
+            where="attribute_vectors.ridge", expected=str(error), found=f"{settings.ridge:g}", fix="raise it"
+        ) from None
+    vectors = {"mean_difference": mean_differences(latents, kept), "regression": by_regression}
     kept_names = tuple(name for name, use in zip(names, usable.tolist(), strict=True) if use)
     return AttributeVectors(kept_names, vectors, settings.method)
 

@@ -1,0 +1,153 @@
+"""Small data for the tests of the networks: parameters of tiny trainings, and arrays made on the spot."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from facevae.arrays import MANIFEST, VaeArrays, write_npy, write_rows
+from facevae.files import write_json
+from facevae.images import encode_png
+from facevae.pairs import Drawing, write_pairs
+
+NAMES = ("Bright", "Striped", "Nobody")
+SIZE = 16
+SPLITS = {"train": 24, "valid": 5, "test": 8}
+
+TRAINING = {
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "warmup_epochs": 0.0,
+    "weight_decay": 0.0,
+    "batch_size": 7,
+    "epochs": 2,
+    "flip": True,
+    "seed": 0,
+    "threads": 1,
+}
+LISTS = {
+    "encoder_layers": 2,
+    "encoder_filters": [32, 16],
+    "encoder_kernel_sizes": [3, 3],
+    "encoder_strides": [2, 2],
+    "decoder_layers": 2,
+    "decoder_filters": [16, 32],
+    "decoder_kernel_sizes": [3, 3],
+    "decoder_strides": [2, 2],
+    "output_kernel_size": 3,
+    "activation": "relu",
+}
+CLASSIFIER = {**TRAINING, "width": 8, "max_positive_weight": 10.0}
+DAE = {
+    **TRAINING,
+    "learning_rate": 0.005,
+    "epochs": 30,
+    "architecture": "unet",
+    "unet": {"width": 8, "levels": 1, "blocks": 1},
+    "report": {**LISTS, "latent_dim": None},
+    "loss": "l1",
+    "crop": 16,
+    "valid_share": 0.2,
+}
+VAE = {
+    **TRAINING,
+    "architecture": "deep",
+    "deep": {"width": 8, "blocks": 1},
+    "report": LISTS,
+    "latent_dim": 6,
+    "reconstruction": "gaussian",
+    "beta": 1.0,
+    "kl_warmup_epochs": 1.0,
+    "feature_weight": 0.3,
+    "features": CLASSIFIER,
+}
+PARAMS = {
+    "dae": DAE,
+    "vae": VAE,
+    "train_judge": {**CLASSIFIER, "epochs": 20},
+    "attribute_vectors": {"method": "regression", "ridge": 0.01},
+    "evaluate_dae": {"faces": 2},
+    "evaluate_vae": {
+        "attributes": ["Bright", "Striped"],
+        "strengths": [-1.0, 1.0],
+        "strength": 1.0,
+        "faces": 2,
+        "samples": 9,
+        "edited_faces": 3,
+        "seed": 0,
+    },
+}
+
+
+def make_params(folder: Path, **sections: dict[str, Any]) -> Path:
+    """Write params.yaml with the sections above; `sections` replace single values of theirs."""
+    data = {name: {**section, **sections.get(name, {})} for name, section in PARAMS.items()}
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def faces(bright: np.ndarray, striped: np.ndarray) -> np.ndarray:
+    """Pictures (N, SIZE, SIZE, 3) uint8, light or dark, with or without dark lines across, no two alike."""
+    count = len(bright)
+    levels = np.where(bright, 190, 60)[:, None, None, None] + 3 * np.arange(count)[:, None, None, None] % 40
+    lines = np.where((np.arange(SIZE) % 4 == 0)[None, :, None, None] & striped[:, None, None, None], 50, 0)
+    return np.broadcast_to(levels - lines, (count, SIZE, SIZE, 3)).astype(np.uint8)
+
+
+def labels() -> np.ndarray:
+    """Of all rows, (N, A) of 0 or 1: the first two attributes in every combination in every split, the third never."""
+    numbers = np.arange(sum(SPLITS.values()))
+    return np.stack([numbers % 2, numbers // 2 % 2, 0 * numbers], axis=1)
+
+
+def make_vae_arrays(folder: Path) -> Path:
+    """Write a folder of arrays as stages.cache_arrays does for the VAE."""
+    folder.mkdir(parents=True)
+    values = labels()
+    images = faces(values[:, 0] == 1, values[:, 1] == 1)
+    write_npy(folder / "images.npy", images.shape, images)
+    splits = [split for split, count in SPLITS.items() for _ in range(count)]
+    write_rows(folder, [f"{number}.png" for number in range(len(images))], splits, NAMES, 2 * values - 1)
+    framing = {"crop": SIZE, "size": SIZE, "resample": "box"}
+    manifest = {"kind": "vae", "shape": list(images.shape), "splits": SPLITS, "framing": framing}
+    write_json(folder / MANIFEST, {**manifest, "attributes": list(NAMES)})
+    return folder
+
+
+def make_dae_arrays(folder: Path, height: int = 24, width: int = 20, pad: int = 1) -> Path:
+    """Write a folder of arrays as stages.cache_arrays does for the DAE: 10 train and 4 test images."""
+    folder.mkdir(parents=True)
+    y, x = np.mgrid[:height, :width]
+    waves = [[np.sin(x / (3 + n) + c) * np.cos(y / 5 + n) for c in range(3)] for n in range(14)]
+    clean = (128 + 90 * np.array(waves)).transpose(0, 2, 3, 1)
+    noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape)
+    for name, images in (("clean", clean), ("noisy", noisy)):
+        write_npy(folder / f"{name}.npy", clean.shape, images.round().clip(0, 255).astype(np.uint8))
+    splits = {"train": 10, "test": 4}
+    write_rows(folder, [f"{number}.png" for number in range(14)], ["train"] * 10 + ["test"] * 4)
+    manifest = {"kind": "dae", "shape": list(clean.shape), "splits": splits, "framing": {"pad": pad}}
+    write_json(folder / MANIFEST, manifest)
+    return folder
+
+
+def make_pairs(path: Path) -> Path:
+    """Write pairs of the faces above: two identities, each without and with lines, and one with equal drawings."""
+    plain = faces(np.array([True, False]), np.array([False, False]))
+    striped = faces(np.array([True, False]), np.array([True, True]))
+    drawings = [
+        Drawing(number, encode_png(base), frozenset(), {"Striped": encode_png(other), "Bright": encode_png(base)})
+        for number, (base, other) in enumerate(zip(plain, striped, strict=True))
+    ]
+    write_pairs(path, drawings)
+    return path
+
+
+def vae_arrays(
+    images: dict[str, np.ndarray], attributes: dict[str, np.ndarray], names: tuple[str, ...] = NAMES
+) -> VaeArrays:
+    """Arrays in memory."""
+    rows = {split: [str(number) for number in range(len(part))] for split, part in images.items()}
+    return VaeArrays(images, attributes, names, rows, {})

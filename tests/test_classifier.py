@@ -1,0 +1,103 @@
+"""The classifier of attributes, its balance and its accuracy."""
+
+import numpy as np
+import pytest
+import torch
+from model_data import vae_arrays
+from raw_data import one_line
+from torch import nn
+
+from facevae.classifier import Classifier, classifier_terms, facts_of, positive_weights, random_flip, rebuild
+from facevae.judge_evaluation import balanced_accuracies, judge_metrics
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("size", "first"), [(16, 8), (34, 17), (64, 32), (128, 32)])
+def test_shapes(size, first):
+    classifier = Classifier(size, 8, 5)
+    features = classifier.features(torch.rand(2, 3, size, size))
+    assert features[0].shape == (2, 8, first, first)
+    assert [stage.shape[1] for stage in features] == [8, 16, 32]
+    assert classifier(torch.rand(2, 3, size, size)).shape == (2, 5)
+
+
+@pytest.mark.parametrize(("size", "multiple"), [(45, 2), (130, 4)])
+def test_a_size_that_does_not_fold(size, multiple):
+    with pytest.raises(ValueError, match=f"a multiple of {multiple} pixels, these have {size}"):
+        Classifier(size, 8, 2)
+
+
+def test_positive_weights_by_hand():
+    labels = torch.tensor([[1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
+    # Three negatives to one positive; one to three; no positive at all; no negative at all.
+    assert torch.allclose(positive_weights(labels, 10), torch.tensor([3, 1 / 3, 4, 0.1]))
+    assert torch.allclose(positive_weights(labels, 2), torch.tensor([2, 0.5, 2, 0.5]))
+
+
+def test_random_flip():
+    images = torch.rand(40, 3, 2, 4)
+    found = random_flip(images, torch.Generator().manual_seed(0))
+    turned = [torch.equal(a, b.flip(2)) for a, b in zip(found, images, strict=True)]
+    kept = [torch.equal(a, b) for a, b in zip(found, images, strict=True)]
+    assert all(a != b for a, b in zip(turned, kept, strict=True)) and 10 < sum(turned) < 30
+    assert torch.equal(found, random_flip(images, torch.Generator().manual_seed(0)))
+
+
+class Colours(nn.Module):
+    """Sees an attribute in each colour that is above one half, in the left half of the picture."""
+
+    def forward(self, images):
+        return 10 * (images[..., : images.shape[3] // 2].mean((2, 3)) - 0.5)
+
+
+def test_terms_by_hand():
+    images = torch.tensor([[0.5, 0.6, 0.4], [0.6, 0.6, 0.6]]).view(2, 3, 1, 1).expand(2, 3, 2, 2)
+    labels = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    terms = classifier_terms(Colours(), images, labels, torch.ones(3), False, None)
+    softplus = torch.nn.functional.softplus
+    right, wrong = softplus(torch.tensor(-1.0)), softplus(torch.tensor(1.0))
+    expected = torch.stack([(np.log(2) + right + wrong) / 3, (right + right + wrong) / 3])
+    assert torch.allclose(terms["loss"], expected.float())
+    # A logit of 0 says no.
+    assert terms["accuracy"].tolist() == pytest.approx([2 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize(("flip", "generator", "losses"), [(True, True, 2), (False, True, 1), (True, False, 1)])
+def test_images_flip_in_training_only(flip, generator, losses):
+    images = torch.zeros(40, 3, 2, 2)
+    images[..., 0] = 1
+    labels = torch.ones(40, 3, dtype=torch.int8)
+    drawn = torch.Generator().manual_seed(0) if generator else None
+    terms = classifier_terms(Colours(), images, labels, torch.ones(3), flip, drawn)
+    assert len(set(terms["loss"].tolist())) == losses
+
+
+def test_rebuilt_from_facts_and_weights():
+    classifier, images = Classifier(16, 8, 2), torch.rand(1, 3, 16, 16)
+    again = rebuild(facts_of(16, 8, ("A", "B")), classifier.state_dict())
+    assert torch.equal(again(images), classifier(images)) and not again.training
+
+
+def test_balanced_accuracy_by_hand():
+    labels = np.array([[1, 0, 1], [1, 0, 1], [0, 0, 1], [0, 0, 0]])
+    answers = np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.9], [0.1, 0.1, 0.9], [0.1, 0.1, 0.9]])
+    # Half of the positives and all negatives; no positive; all positives and no negative, though 3 of 4 are right.
+    assert balanced_accuracies(answers, labels) == pytest.approx([0.75, np.nan, 0.5], nan_ok=True)
+
+
+def test_the_judges_metrics():
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    images[0], images[1, ..., 0] = 200, 200
+    labels = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], np.int8)
+    found = judge_metrics(Colours(), vae_arrays({"test": images}, {"test": labels}, ("A", "B", "C")), CPU)
+    assert found == {
+        "mean_balanced_accuracy": pytest.approx((1 + 2 / 3) / 2),
+        "balanced_accuracy": {"A": 1.0, "B": pytest.approx(2 / 3)},
+    }
+
+
+def test_test_images_that_are_all_alike():
+    arrays = vae_arrays({"test": np.zeros((1, 2, 2, 3), np.uint8)}, {"test": np.ones((1, 3), np.int8)})
+    with one_line("the test split", "some have not"):
+        judge_metrics(Colours(), arrays, CPU)

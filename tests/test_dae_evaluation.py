@@ -1,0 +1,113 @@
+"""Measuring denoisers of which the answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facevae.arrays import DaeArrays
+from facevae.dae_evaluation import denoised_examples, evaluate_denoiser, mean_colour, summary
+
+CPU = torch.device("cpu")
+PAD = 2
+
+
+class Shift(nn.Module):
+    """Adds a constant, in grey levels; `border` of them more in the outermost pixels."""
+
+    def __init__(self, levels, border=0):
+        super().__init__()
+        self.levels, self.border = levels, border
+
+    def forward(self, x):
+        output = x + self.levels / 255
+        inside = torch.zeros_like(output)
+        inside[:, :, PAD:-PAD, PAD:-PAD] = 1
+        return output + (1 - inside) * self.border / 255
+
+
+@pytest.fixture
+def arrays():
+    """Test images whose noisy copies are 30 grey levels lighter; train images of one colour."""
+    rng = np.random.default_rng(0)
+    test = rng.integers(20, 200, (5, 24, 20, 3), dtype=np.uint8)
+    train = np.broadcast_to(np.array([51, 102, 204], np.uint8), (3, 24, 20, 3))
+    names = {"train": ["a", "b", "c"], "test": ["d", "e", "f", "g", "h"]}
+    clean = {"train": train, "test": test}
+    return DaeArrays(clean, {"train": train, "test": test + np.uint8(30)}, names, {"framing": {"pad": PAD}})
+
+
+def psnr(levels):
+    return -20 * math.log10(levels / 255)
+
+
+def test_doing_nothing_scores_the_noisy_input(arrays):
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+    assert m["psnr_db"] == m["psnr_db_noisy"] == pytest.approx(psnr(30), abs=1e-3)
+    assert m["ssim"] == m["ssim_noisy"] < 1
+    assert m["bce"] > m["bce_floor"]
+
+
+def test_a_perfect_denoiser(arrays):
+    m = evaluate_denoiser(Shift(-30), arrays, CPU).metrics
+    assert m["psnr_db"] == 100 and m["ssim"] == pytest.approx(1)
+    assert m["bce"] == pytest.approx(m["bce_floor"], abs=1e-6) and m["bce_above_floor"] == pytest.approx(0, abs=1e-6)
+    assert m["psnr_db_noisy"] == pytest.approx(psnr(30), abs=1e-3)
+
+
+def test_a_denoiser_one_third_as_far_off(arrays):
+    assert evaluate_denoiser(Shift(-20), arrays, CPU).metrics["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
+
+
+def test_the_border_is_cut_off(arrays):
+    whole = evaluate_denoiser(Shift(-20, border=80), arrays, CPU)
+    assert whole.metrics["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
+    assert whole.metrics["ssim"] == pytest.approx(evaluate_denoiser(Shift(-20), arrays, CPU).metrics["ssim"])
+    arrays.manifest["framing"]["pad"] = 0
+    assert evaluate_denoiser(Shift(-20, border=80), arrays, CPU).metrics["psnr_db"] < psnr(30)
+
+
+def test_the_constant_colour_by_hand(arrays):
+    arrays.clean["test"][:] = [51, 51, 204]
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+
+    def bce(t, p):
+        return -(t * math.log(p) + (1 - t) * math.log(1 - p))
+
+    # Train is 0.2, 0.4, 0.8 and test 0.2, 0.2, 0.8 in red, green and blue.
+    assert m["bce_constant_colour"] == pytest.approx((bce(0.2, 0.2) + bce(0.2, 0.4) + bce(0.8, 0.8)) / 3, abs=1e-5)
+    assert m["bce_floor"] == pytest.approx(bce(0.2, 0.2), abs=1e-5)
+    assert m["psnr_db_constant_colour"] == pytest.approx(-10 * math.log10(0.04 / 3), abs=1e-3)
+
+
+def test_every_image_counts_once_whatever_the_batch(arrays):
+    arrays.noisy["test"][4] += 20  # the one that stands alone in its batch
+    one, two = (evaluate_denoiser(nn.Identity(), arrays, CPU, batch_size) for batch_size in (2, 64))
+    assert one.metrics == pytest.approx(two.metrics)
+    assert one.metrics["psnr_db"] == pytest.approx((4 * psnr(30) + psnr(50)) / 5, abs=1e-3)
+    assert [row["image"] for row in one.per_image] == ["d", "e", "f", "g", "h"]
+    assert [row["psnr_db"] for row in one.per_image] == pytest.approx([psnr(30)] * 4 + [psnr(50)], abs=1e-3)
+
+
+def test_no_noise_at_all_is_measured_in_finite_numbers(arrays):
+    arrays.noisy["test"][:] = arrays.clean["test"]
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+    assert all(math.isfinite(value) for value in m.values()) and m["psnr_db"] == m["psnr_db_noisy"] == 100
+
+
+def test_mean_colour():
+    images = np.zeros((130, 2, 2, 3), np.uint8)
+    images[:65, ..., 0], images[129, ..., 1] = 255, 26
+    assert torch.allclose(mean_colour(images), torch.tensor([0.5, 0.2 * 0.51 / 130, 0.0]), atol=1e-6)
+
+
+def test_examples_are_bytes(arrays):
+    noisy = arrays.noisy["test"]
+    assert np.array_equal(denoised_examples(Shift(-30), noisy, CPU), arrays.clean["test"])
+
+
+def test_the_summary_sets_figures_side_by_side(arrays):
+    lines = summary(evaluate_denoiser(Shift(-20), arrays, CPU).metrics).splitlines()
+    assert len(lines) == 3 and f"PSNR {psnr(10):.2f} dB (noisy input {psnr(30):.2f}" in lines[0]

@@ -1,0 +1,68 @@
+"""Models as files: tensors with their facts, and an error for every file that is not one."""
+
+import json
+
+import pytest
+import torch
+from raw_data import one_line
+from safetensors.torch import save_file
+
+from facevae.weights import load_weights, save_weights
+
+FACTS = {"kind": "vae", "settings": {"rate": 1e-05, "crop": None, "lists": [1, 2]}, "names": ["Smiling", "Ü"]}
+
+
+def test_tensors_and_facts_come_back(tmp_path):
+    path = tmp_path / "models/m.safetensors"
+    tensors = {
+        "a": torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        "b": torch.tensor(0.1),
+        "c": torch.rand(3, 2).T.requires_grad_(),
+    }
+    save_weights(path, tensors, FACTS)
+    found, facts = load_weights(path, "vae")
+    assert facts == FACTS and found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_same_bytes(tmp_path):
+    tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}
+    save_weights(tmp_path / "1", tensors, FACTS)
+    save_weights(tmp_path / "2", dict(reversed(tensors.items())), dict(reversed(FACTS.items())))
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_another_kind(tmp_path):
+    save_weights(tmp_path / "m", {}, FACTS)
+    with one_line(tmp_path / "m", "expected a judge model", "kind 'vae'", "stages.train_judge"):
+        load_weights(tmp_path / "m", "judge")
+    save_file({"a": torch.ones(1)}, tmp_path / "m")
+    with one_line(tmp_path / "m", "expected a vae model", "kind None", "stages.train_vae"):
+        load_weights(tmp_path / "m", "vae")
+
+
+def test_a_missing_file(tmp_path):
+    with one_line(tmp_path / "m", "expected a dae model", "no such file", "stages.train_dae"):
+        load_weights(tmp_path / "m", "dae")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_a_broken_file(tmp_path, keep):
+    path = tmp_path / "m"
+    save_weights(path, {"a": torch.rand(10, 10)}, FACTS)
+    path.write_bytes(path.read_bytes()[:keep])
+    with one_line(path, "safetensors file", "stages.train_vae"):
+        load_weights(path, "vae")
+
+
+def test_facts_that_json_cannot_hold(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        save_weights(tmp_path / "m", {}, {"kind": "vae", "beta": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_pickled(tmp_path):
+    save_weights(tmp_path / "m", {"a": torch.ones(1)}, FACTS)
+    data = (tmp_path / "m").read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert json.loads(header["__metadata__"]["facts"]) == FACTS and header["a"]["dtype"] == "F32"
