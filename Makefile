@@ -4,10 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The stages are started as `python -m stages...`: the virtual environment's python must come first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format clean
+.PHONY: help setup repro test lint format pictures clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -24,7 +23,7 @@ repro: setup  ## Run the whole pipeline, as far as anything changed
 	dvc repro
 
 test: setup  ## Run the tests
-	pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
 
 lint: setup  ## Check style and imports
 	ruff check .
@@ -33,6 +32,12 @@ lint: setup  ## Check style and imports
 format: setup  ## Bring the code into shape
 	ruff check --fix .
 	ruff format .
+
+pictures:  ## Copy the pictures that README.md shows from results/
+	mkdir -p docs/pictures
+	cp results/evaluate_dae/denoised.png docs/pictures/denoised.png
+	cp results/evaluate_vae/pictures/Smiling.png docs/pictures/smiling.png
+	cp results/evaluate_vae/pictures/Eyeglasses.png docs/pictures/eyeglasses.png
 
 clean:  ## Remove the virtual environment and unfinished trainings; data, models and results stay
 	rm -rf $(VENV) .checkpoints logs
