@@ -23,7 +23,7 @@ repro: setup  ## Run the whole pipeline, as far as anything changed
 	dvc repro
 
 test: setup  ## Run the tests
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## Check style and imports
 	ruff check .

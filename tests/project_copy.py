@@ -1,0 +1,79 @@
+"""A copy of the project in a Git and DVC repository of its own, and `dvc` as a person types it there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_", "FACEVAE_"))},
+    # The stages start as `python -m stages...`: this very python must come first, and the current folder's code.
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": "",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "FACEVAE_WORKERS": "1",
+    "FACEVAE_DEVICE": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "COLUMNS": "200",
+    **{f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+_RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
+
+
+def project_files() -> list[str]:
+    """Paths of the files that are in Git or would be after `git add`, relative to the repository, sorted."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def copy_project(folder: Path) -> None:
+    """Copy those files to `folder` and make it a Git repository without a commit; DVC's own files are among them."""
+    for name in project_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    git(folder, "init", "--quiet")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Output of a Git command that must succeed."""
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything that Git does not ignore."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> str:
+    """Both outputs of a dvc command, which must succeed unless it `fails`."""
+    done = subprocess.run(
+        ["dvc", *arguments], cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert (done.returncode != 0) == fails, f"dvc {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def stages_run(output: str) -> set[str]:
+    """Names of the stages whose commands `dvc repro` or `dvc exp run` says it started."""
+    return set(_RAN.findall(output))
+
+
+def leaves(node: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted keys and values of nested mappings; a list is one value."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node

@@ -1,0 +1,167 @@
+"""The house: who stands on which floor, who may import whom, and what is declared of the world outside.
+
+Imports only go down. Two modules of one floor don't know each other.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import packages_distributions
+
+import pytest
+from import_closure import ROOT, closure, imports, modules, path_of, third_party
+
+# From the ground up. Of what a floor holds, a line says it.
+FLOORS_WITHOUT_TORCH = {
+    "names, errors, whole files": "attributes errors face_canvas files progress",
+    "typed parameters, processes, file formats": (
+        "arrays command drive face_attributes face_looks params plots tables workers zips"
+    ),
+    "one image; parts of a drawn face; who trains": "face_features face_scene images noise options splits",
+    "packed images, CelebA's files, a person's photos": "archives celeba face_hair pairs photos",
+    "whole drawn faces; framed and cached images": "caching faces framing",
+    "the three sources of faces": "sources",
+}
+FLOORS_WITH_TORCH = {
+    "arithmetic on tensors; weights, checkpoints, logs": (
+        "checkpoints latents layers logs losses metrics optimization weights"
+    ),
+    "the denoiser, the classifier; the training loop": "classifier dae runs training",
+    "the autoencoder; the denoiser and the judge trained and measured": (
+        "dae_evaluation dae_training judge_evaluation judge_training vae"
+    ),
+    "the autoencoder trained; directions in its latent space": "vae_training vectors",
+    "the autoencoder measured": "vae_evaluation",
+    "the autoencoder's pictures": "vae_pictures",
+}
+FLOORS = [
+    {f"facevae.{name}" for name in names.split()}
+    for names in (*FLOORS_WITHOUT_TORCH.values(), *FLOORS_WITH_TORCH.values())
+]
+TORCH_FREE = set().union(*FLOORS[: len(FLOORS_WITHOUT_TORCH)])
+TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
+DATA_STAGES = {"stages.download", "stages.crop_pad", "stages.add_noise", "stages.cache_arrays"}
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OPTIONAL = {"gdown"}  # facevae/drive.py says in one line that it is missing
+NOT_IMPORTED = {
+    "dvc": "runs the stages",
+    "tensorboard": "torch.utils.tensorboard imports it",
+    "ruff": "make lint",
+    "pytest-xdist": "pytest -n 2",
+}
+
+
+def floor_of(module: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if module in floor)
+
+
+def test_every_module_stands_on_one_floor():
+    placed = sorted(module for floor in FLOORS for module in floor)
+    assert placed == modules("facevae"), "name each module of facevae/ once in the floors above"
+
+
+@pytest.mark.parametrize("module", modules("facevae"))
+def test_imports_go_down(module):
+    wrong = {name for name in imports(module) if name.startswith("stages") or floor_of(name) >= floor_of(module)}
+    assert not wrong, f"{module}, on floor {floor_of(module)}, imports {wrong} from its own floor or above"
+
+
+@pytest.mark.parametrize("module", sorted(TORCH_FREE | DATA_STAGES))
+def test_data_floors_do_not_know_torch(module):
+    found = {name: third_party(path_of(name)) & TORCH for name in closure(module)}
+    assert not {name: packages for name, packages in found.items() if packages}
+
+
+def test_data_floors_do_not_load_torch():
+    """Nor does a package from elsewhere do it for them."""
+    names = sorted(TORCH_FREE | DATA_STAGES)
+    code = f"import sys, {', '.join(names)}; sys.exit(' '.join({TORCH} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", modules("stages"))
+def test_stages_are_thin(module):
+    assert third_party(path_of(module)) == {"typer"}
+    assert not {name for name in imports(module) if name.startswith("stages")}, "a stage does not know another"
+    assert len(path_of(module).read_text(encoding="utf-8").splitlines()) <= 80
+
+
+@pytest.mark.parametrize("package", ["facevae", "stages"])
+def test_packages_hold_a_docstring_only(package):
+    (only,) = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8")).body
+    assert isinstance(only, ast.Expr) and isinstance(only.value, ast.Constant) and isinstance(only.value.value, str)
+
+
+@pytest.mark.parametrize("module", [*modules("facevae"), *modules("stages")])
+def test_modules_say_what_they_are(module):
+    tree = ast.parse(path_of(module).read_text(encoding="utf-8"), feature_version=oldest_python())
+    assert ast.get_docstring(tree)
+
+
+@pytest.mark.parametrize("folder", ["facevae", "stages", "tests", "bench"])
+def test_imported_packages_are_declared(folder):
+    declared = requirements(PROJECT["dependencies"])
+    if folder in ("tests", "bench"):
+        declared |= requirements(PROJECT["optional-dependencies"]["dev"])
+    undeclared = {
+        path.name: names
+        for path in sorted((ROOT / folder).glob("*.py"))
+        if (names := distributions(third_party(path)) - declared - OPTIONAL)
+    }
+    assert not undeclared, "declare them in pyproject.toml"
+
+
+def test_declared_packages_are_used():
+    used = {name for path in python_files() for name in distributions(third_party(path))} | set(NOT_IMPORTED)
+    declared = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    assert declared <= used, f"nothing imports {declared - used}"
+
+
+def test_declared_packages_are_pinned():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert not [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)]
+    declared = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    assert declared <= requirements(pins), "pin them in constraints.txt"
+
+
+def test_python_3_11_is_enough():
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def test_no_registry_address():
+    """Which registry serves the packages is the machine's business, not the project's."""
+    for name in ("pyproject.toml", "constraints.txt", "Makefile"):
+        assert not re.search(r"index-url|find-links|https?://", (ROOT / name).read_text(encoding="utf-8")), name
+
+
+def python_files():
+    return [path for folder in ("facevae", "stages", "tests", "bench") for path in (ROOT / folder).glob("*.py")]
+
+
+def oldest_python() -> tuple[int, int]:
+    major, minor = re.findall(r"\d+", PROJECT["requires-python"])[:2]
+    return int(major), int(minor)
+
+
+def requirements(lines: list[str]) -> set[str]:
+    """Normalised names of the packages in requirement lines."""
+    return {normalised(re.match(r"[A-Za-z0-9._-]+", line).group()) for line in lines}
+
+
+known_distributions = cache(packages_distributions)
+
+
+def distributions(names: set[str]) -> set[str]:
+    """What the package that provides each imported name is called in the registry."""
+    known = known_distributions()
+    return {normalised(known.get(name, [name])[0]) for name in names}
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

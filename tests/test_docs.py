@@ -1,0 +1,205 @@
+"""README.md and docs/ against the repository: the tree, the commands, the links. Stages and make explain themselves.
+
+What the README must look like: one heading with "tree" or "what is where" in it, and under it a fenced block with a
+line per entry, `path  description` (two spaces or more between), entries of a folder indented below it. Neighbours may
+share a line, `path path  description`.
+"""
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.cli.parser import get_main_parser
+from import_closure import ROOT, modules
+from project_copy import project_files
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *(path for path in [ROOT / "CHANGELOG.md"] if path.exists()), *ROOT.glob("docs/**/*.md")]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MADE = ("data", "models", "results", "logs")  # folders that the pipeline fills and Git does not hold, or in part
+
+
+# --- the tree
+
+
+def tree() -> dict[str, str]:
+    """Path, folders with a slash at the end, and description of each line of the README's tree."""
+    section = re.search(r"^#+ [^\n]*(?:\btree\b|what is where)[^\n]*\n(.*?)(?=^#+ |\Z)", README, re.M | re.S | re.I)
+    assert section, 'README.md has no heading with "tree" or "what is where"'
+    block = FENCE.search(section[1])
+    assert block, "no fenced block below that heading"
+    entries, above = {}, []
+    for line in block[2].splitlines():
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"( *)(\S+(?: \S+)*)(?: {2,}(\S.*))?", line)
+        assert match, f"not `path  description`: {line!r}"
+        indent = len(match[1])
+        above = [(depth, name) for depth, name in above if depth < indent]
+        for name in match[2].split():
+            path = "".join(folder for _, folder in above) + name
+            assert path not in entries, f"{path} stands twice"
+            entries[path] = match[3] or ""
+        if match[2].endswith("/"):
+            above.append((indent, match[2]))
+    return entries
+
+
+def test_tree_names_what_is_there():
+    files = project_files()
+    folders = {f"{parent.as_posix()}/" for name in files for parent in Path(name).parents if parent != Path(".")}
+    there = {*files, *folders, *(f"{name}/" for name in MADE)}
+    assert not set(tree()) - there, "in the tree, not in the repository"
+
+
+def test_tree_names_all_that_is_at_the_top():
+    files = project_files()
+    top = {name if "/" not in name else name.split("/")[0] + "/" for name in files}
+    # Names with a dot in front are for tools; they may be left out.
+    assert not {name for name in top if not name.startswith(".")} - set(tree()), "in the repository, not in the tree"
+
+
+@pytest.mark.parametrize("package", ["stages", "facevae"])
+def test_tree_names_every_module(package):
+    listed = {path for path in tree() if path.startswith(f"{package}/") and path.endswith(".py")}
+    assert listed - {f"{package}/__init__.py"} == {f"{name.replace('.', '/')}.py" for name in modules(package)}
+
+
+def test_tree_says_what_each_entry_is():
+    assert not [path for path, description in tree().items() if not description]
+
+
+# --- commands
+
+
+def command_lines() -> list[str]:
+    """Command lines in fenced blocks and in code spans of all pages, prompts and comments taken off."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for language, block in FENCE.findall(text):
+            lines = block.replace("\\\n", " ").splitlines()
+            if language in ("console", "shell-session"):
+                lines = [line[2:] for line in lines if line.startswith("$ ")]
+            elif language not in ("", "bash", "sh", "shell"):
+                continue
+            found += lines
+        found += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    parts = (part for line in found for part in re.split(r"&&|\|\||[|;]", line.split(" #")[0]))
+    return [re.sub(r"^(?:\s*\w+=\S*\s+)+", "", part).strip() for part in parts]
+
+
+def commands(program: str) -> list[str]:
+    return sorted({line for line in command_lines() if line.startswith(f"{program} ")})
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", commands("make"))
+def test_make_commands_exist(command):
+    # `make PYTHON=python3.12 repro`: a variable, and a target.
+    targets = {word for word in shlex.split(command)[1:] if "=" not in word and not word.startswith("-")}
+    assert targets <= make_targets()
+
+
+@pytest.mark.parametrize("command", commands("dvc"))
+def test_dvc_commands_parse(command):
+    words = shlex.split(command)[1:]
+    # `dvc exp run ...` in a sentence stands for any arguments.
+    get_main_parser().parse_args([word for word in words if word not in ("...", "…")])
+
+
+@pytest.mark.parametrize("command", commands("python"))
+def test_python_commands_exist(command):
+    words = shlex.split(command)[1:]
+    if words[0] == "-m":
+        assert words[1] in modules("stages") or words[1].split(".")[0] not in ("stages", "facevae"), words[1]
+    else:
+        assert words[0].startswith("-") or (ROOT / words[0]).exists()
+
+
+def test_readme_shows_the_way_in():
+    assert {"make repro", "make test"} <= set(commands("make"))
+    assert "dvc exp run -S vae.latent_dim=128" in commands("dvc")
+
+
+def test_make_help_lists_every_target():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(re.findall(r"^make ([a-z-]+) +\S", shown, re.MULTILINE)) == make_targets()
+
+
+# --- stages
+
+
+@pytest.mark.parametrize("module", modules("stages"))
+def test_help_documents_the_stage(module, monkeypatch, capsys):
+    """--help names each input, output and section of the stage's entries in dvc.yaml."""
+    monkeypatch.setattr(sys, "argv", [f"python -m {module}", "--help"])
+    stage = importlib.import_module(module)
+    with pytest.raises(SystemExit) as end:
+        stage.run(stage.main)
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    head, parameters = re.search(
+        r"Usage: .*? (Inputs?[:,].*?Outputs?[:,].*?) Parameters: (.*?) Options:", text
+    ).groups()
+    bodies = [body for body in STAGES.values() if body["cmd"].split()[2] == module]
+    assert bodies
+    for body in bodies:
+        metrics = [name for metric in body.get("metrics", []) for name in metric]
+        for path in [*body["deps"], *body["outs"], *metrics]:
+            assert path.endswith(".py") or Path(path).name in head, f"{path} is not in the help of {module}"
+        for key in body["params"]:
+            section = (
+                ".".join(key.split(".")[:2]) if key.startswith(("crop_pad.", "cache_arrays.")) else key.split(".")[0]
+            )
+            assert re.search(rf"\b{re.escape(section)}\b", parameters), f"{section} is not in the help of {module}"
+    assert "--params" in text
+
+
+# --- links
+
+
+def links() -> list[tuple[str, str]]:
+    """(page, target) of each relative link and picture."""
+    return sorted(
+        {
+            (page.relative_to(ROOT).as_posix(), target)
+            for page in PAGES
+            for text in [FENCE.sub("", page.read_text(encoding="utf-8"))]
+            for target in re.findall(r"\]\(<?([^)\s>]+)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+            if not re.match(r"[a-z]+:", target)
+        }
+    )
+
+
+@pytest.mark.parametrize(("page", "target"), links())
+def test_links_lead_somewhere(page, target):
+    """To a file that is in Git, so that it is there in a clone; to a heading that exists."""
+    path, _, anchor = target.partition("#")
+    goal = (ROOT / page).parent / path if path else ROOT / page
+    name = Path(*goal.resolve().relative_to(ROOT.resolve()).parts).as_posix()
+    files = project_files()
+    assert name in files or any(file.startswith(f"{name}/") for file in files), f"{name} is not in Git"
+    if anchor:
+        headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in {slug(heading) for heading in headings}
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_page_and_picture_of_docs_is_shown():
+    pictures = {name for name in project_files() if name.startswith("docs/")}
+    shown = {((ROOT / page).parent / target.split("#")[0]).resolve() for page, target in links()}
+    assert not {name for name in pictures if (ROOT / name).resolve() not in shown}, "nothing links to it"

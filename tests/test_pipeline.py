@@ -1,0 +1,238 @@
+"""The real pipeline, small, through DVC as a person uses it: in a copy of the project with a repository of its own."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from project_copy import ENVIRONMENT, ROOT, commit, copy_project, dvc, git, leaves, stages_run
+
+from facevae.dae import DaeSettings
+from facevae.params import load_section
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+DATA_STAGES = ("download", "crop_pad_dae", "crop_pad_vae", "add_noise", "cache_arrays_dae", "cache_arrays_vae")
+SMALL = {
+    "download": {"synthetic": {"images": 60, "seed": 0, "pairs": 2}},
+    "crop_pad": {"dae": {"images": 12}, "vae": {"size": 32}},
+    "cache_arrays": {"dae": {"images": 12}},
+    "dae": {
+        "epochs": 1, "crop": 32, "batch_size": 4, "threads": 1, "valid_share": 0.2,
+        "unet": {"width": 8, "levels": 1, "blocks": 1},
+    },
+    "vae": {
+        "epochs": 1, "threads": 1, "deep": {"width": 8, "blocks": 1},
+        "features": {"epochs": 1, "width": 8, "threads": 1},
+    },
+    "train_judge": {"epochs": 1, "width": 8, "threads": 1},
+    "evaluate_vae": {"faces": 2, "samples": 4, "edited_faces": 5, "attributes": ["Smiling"]},
+}  # fmt: skip
+# Imported by every Python that starts in the project: notes which fields of the sections a stage looks at.
+WATCH = """
+import atexit, os
+if "DVC_STAGE" in os.environ:
+    from pydantic import BaseModel
+    plain, seen = BaseModel.__getattribute__, set()
+    def watched(self, name):
+        if not name.startswith(("_", "model_")):
+            seen.add((type(self).__name__, name))
+        return plain(self, name)
+    BaseModel.__getattribute__ = watched
+    def save():
+        with open(os.environ["WATCH_LOG"], "a") as log:
+            for model, name in sorted(seen):
+                print(os.environ["DVC_STAGE"], model, name, file=log)
+    atexit.register(save)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A small pipeline that has run once, committed."""
+    folder, outside = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("outside")
+    copy_project(folder)
+    shrink(folder)
+    commit(folder, "small")
+    (outside / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
+    output = dvc(folder, "repro", PYTHONPATH=str(outside), WATCH_LOG=str(outside / "watched"))
+    (folder.parent / "first.txt").write_text(output, encoding="utf-8")
+    (folder.parent / "status.txt").write_text(git(folder, "status", "--porcelain"), encoding="utf-8")
+    (folder.parent / "watched.txt").write_text((outside / "watched").read_text(encoding="utf-8"), encoding="utf-8")
+    commit(folder, "first")
+    return folder
+
+
+def shrink(folder: Path) -> None:
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    merge(params, SMALL)
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def merge(into: dict, changes: dict) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Hash of every output, as dvc.lock has it."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))
+    return {out["path"]: out["md5"] for body in lock["stages"].values() for out in body["outs"]}
+
+
+def test_every_stage_runs(project):
+    output = (project.parent / "first.txt").read_text(encoding="utf-8")
+    assert stages_run(output) == set(STAGES)
+    assert "warning" not in output.lower()
+    for path in outputs(project):
+        assert (project / path).exists()
+
+
+def test_the_run_leaves_nothing_for_git_to_find(project):
+    status = (project.parent / "status.txt").read_text(encoding="utf-8")
+    assert not re.findall(r"^\?\? (.*)", status, re.MULTILINE), "commit them, or name them in .gitignore"
+    assert not git(project, "status", "--porcelain")
+
+
+def test_metrics_can_be_drawn(project):
+    """DVC shows numbers; NaN, null and lists vanish or break its JSON."""
+    shown = json.loads(dvc(project, "metrics", "show", "--json"))
+    files = shown[""]["data"]
+    assert set(files) == {f"results/{stage}/metrics.json" for stage in STAGES if "metrics" in STAGES[stage]}
+    for name, content in files.items():
+        values = dict(leaves(content["data"]))
+        assert values and all(type(value) in (int, float) for value in values.values()), name
+        # As text: nothing that the machine's clock or folders put there.
+        text = (project / name).read_text(encoding="utf-8")
+        assert str(project) not in text and "second" not in text
+
+
+def test_declared_parameters_are_looked_at(project):
+    """Each value that a stage declares is one that its run looked at in its typed section."""
+    lines = (project.parent / "watched.txt").read_text(encoding="utf-8").splitlines()
+    # A choice, such as dae.architecture, is looked at when the section is read, before it is typed.
+    choices = set(re.findall(r"\$\{(.+?)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
+    lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    for stage in STAGES:
+        seen = {line.split()[2] for line in lines if line.split()[0] == stage}
+        declared = {key for key, _ in leaves(lock[stage]["params"]["params.yaml"])} - choices
+        unread = {key for key in declared if key.split(".")[-1] not in seen}
+        assert not unread, f"{stage} declares {unread} and never looks at them"
+
+
+def test_nothing_runs_again(project):
+    assert dvc(project, "status", "--quiet") == ""
+    assert not stages_run(dvc(project, "repro"))
+
+
+def test_data_are_the_same_bits_from_nothing(project, tmp_path):
+    """Once more from nothing and with two processes: the same hash for every data set."""
+    copy_project(tmp_path)
+    shrink(tmp_path)
+    dvc(tmp_path, "repro", "cache_arrays_dae", "cache_arrays_vae", FACEVAE_WORKERS="2")
+    first, second = outputs(project), outputs(tmp_path)
+    paths = {out for stage in DATA_STAGES for out in STAGES[stage]["outs"]}
+    assert {path: first[path] for path in paths} == {path: second[path] for path in paths}
+
+
+@pytest.fixture(scope="module")
+def experiment(project):
+    """What `dvc exp run -S vae.latent_dim=128` printed; the workspace holds its result."""
+    output = dvc(project, "exp", "run", "-S", "vae.latent_dim=128")
+    yield output
+    git(project, "reset", "--quiet", "--hard")
+    dvc(project, "checkout", "--force")
+
+
+def test_an_experiment_runs_what_it_affects(experiment):
+    assert stages_run(experiment) == {"train_vae", "attribute_vectors", "evaluate_vae"}
+
+
+def test_params_diff(project, experiment):
+    found = json.loads(dvc(project, "params", "diff", "--json"))
+    assert found["params.yaml"].keys() == {"vae.latent_dim"}
+    assert found["params.yaml"]["vae.latent_dim"].items() >= {"old": 100, "new": 128}.items()
+
+
+def test_metrics_diff(project, experiment):
+    found = json.loads(dvc(project, "metrics", "diff", "--json"))
+    assert set(found) == {"results/attribute_vectors/metrics.json", "results/evaluate_vae/metrics.json"}
+    assert "metrics.json" in dvc(project, "metrics", "diff")
+
+
+def test_exp_show(project, experiment):
+    table = list(csv.DictReader(io.StringIO(dvc(project, "exp", "show", "--only-changed", "--csv"))))
+    dimensions = {row["Experiment"]: row["vae.latent_dim"] for row in table if row["typ"] != "workspace"}
+    assert sorted(dimensions.values()) == ["100", "128"]
+    assert "dae.learning_rate" not in table[0]
+
+
+def test_plots_show(project, experiment):
+    shown = dvc(project, "plots", "show", "--out", "dvc_plots")
+    page = (project / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert str(project / "dvc_plots/index.html") in shown
+    for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]:
+        if isinstance(entry, dict):
+            ((name, body),) = entry.items()
+            assert body["title"] in page, name
+        else:
+            pictures = [Path(entry)] if entry.endswith(".png") else (project / entry).glob("*.png")
+            for picture in pictures:
+                drawn = f"{picture.relative_to(project) if picture.is_absolute() else picture}".replace("/", "_")
+                assert list((project / "dvc_plots/static").glob(f"*{drawn}")), f"{picture} is not shown"
+                assert drawn in page
+    assert not git(project, "status", "--porcelain", "dvc_plots"), "dvc_plots belongs in .gitignore"
+
+
+def test_plots_diff(project, experiment):
+    dvc(project, "plots", "diff", "--out", "dvc_plots", "HEAD", "workspace")
+    page = (project / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert '"HEAD"' in page and '"workspace"' in page
+
+
+def test_a_killed_training_leaves_nothing_half_and_goes_on(project):
+    """SIGKILL in the middle of `dvc exp run`; and 1e-05 from the command line reaches the stage as a number."""
+    changes = ("-S", "dae.learning_rate=1e-05", "-S", "dae.epochs=20")
+    running = subprocess.Popen(
+        ["dvc", "exp", "run", *changes, "train_dae"], cwd=project, env=ENVIRONMENT, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        state = wait_for(project, ".checkpoints/train_dae/*/state.safetensors", running)
+        os.kill(int((state.parent / "lock").read_text()), signal.SIGKILL)
+        output, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode != 0 and "failed to reproduce 'train_dae'" in output
+    assert load_section(project / "params.yaml", "dae", DaeSettings).learning_rate == 1e-05
+    assert not [path for path in STAGES["train_dae"]["outs"] if (project / path).exists()]
+    assert not git(project, "status", "--porcelain", "--untracked-files=all").count("??")
+
+    output = dvc(project, "repro", "train_dae")
+    assert stages_run(output) == {"train_dae"}
+    assert re.search(r"resuming after epoch \d+ of 20", output)
+    with open(project / "results/train_dae/history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 21))
+    assert 0 < max(float(row["learning_rate"]) for row in rows) <= 1e-05
+    assert not list(project.glob(".checkpoints/train_dae/*")), "forgotten when the training has ended"
+
+
+def wait_for(folder: Path, pattern: str, process: subprocess.Popen) -> Path:
+    """The first file that matches. Fails if the process ends before, or after two minutes."""
+    for _ in range(12000):
+        if found := next(folder.glob(pattern), None):
+            return found
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    raise AssertionError(f"no {pattern} after two minutes")
