@@ -34,10 +34,7 @@ format: setup  ## Bring the code into shape
 	ruff format .
 
 pictures:  ## Copy the pictures that README.md shows from results/
-	mkdir -p docs/pictures
-	cp results/evaluate_dae/denoised.png docs/pictures/denoised.png
-	cp results/evaluate_vae/pictures/Smiling.png docs/pictures/smiling.png
-	cp results/evaluate_vae/pictures/Eyeglasses.png docs/pictures/eyeglasses.png
+	$(BIN)/python docs/pictures.py
 
 clean:  ## Remove the virtual environment and unfinished trainings; data, models and results stay
 	rm -rf $(VENV) .checkpoints logs
