@@ -9,8 +9,8 @@ from facevae.errors import FacevaeError
 from facevae.layers import as_unit_floats
 
 
-def judge_metrics(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict:
-    """Balanced accuracy on the test split: the mean, and of each attribute that has both kinds of test images.
+def judge_accuracies(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict[str, float]:
+    """Balanced accuracy on the test split, of each attribute that has both kinds of test images.
 
     Raises FacevaeError if no attribute has.
     """
@@ -24,7 +24,7 @@ def judge_metrics(judge: Classifier, arrays: VaeArrays, device: torch.device) ->
             where="the test split", expected="an attribute that some test images have and some have not",
             found="none", fix="provide or annotate more images",
         )  # fmt: skip
-    return {"mean_balanced_accuracy": float(np.mean(list(named.values()))), "balanced_accuracy": named}
+    return named
 
 
 @torch.no_grad()

@@ -93,10 +93,9 @@ def load_vectors(path: Path) -> AttributeVectors:
     return AttributeVectors(tuple(facts["names"]), tensors, facts["method"])
 
 
-def vector_metrics(vectors: AttributeVectors) -> dict:
-    """How many attributes have a vector, and each vector's length in the latent space."""
-    lengths = {
-        name: round(float(vector.norm()), 4)
-        for name, vector in zip(vectors.names, vectors.vectors[vectors.method], strict=True)
-    }
-    return {"attributes": len(vectors.names), "length": lengths}
+def vector_lengths(vectors: AttributeVectors) -> list[dict[str, float | str]]:
+    """A row for each attribute: the length of its vector in the latent space, by each method."""
+    return [
+        {"attribute": name, **{method: float(found[row].norm()) for method, found in vectors.vectors.items()}}
+        for row, name in enumerate(vectors.names)
+    ]

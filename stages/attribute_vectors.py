@@ -7,12 +7,12 @@ import typer
 
 from facevae.arrays import open_vae
 from facevae.command import run
-from facevae.files import write_json
 from facevae.options import Device, Params
 from facevae.params import load_section
 from facevae.runs import pick_device
+from facevae.tables import write_table
 from facevae.vae import rebuild
-from facevae.vectors import VectorSettings, find_vectors, posterior_means, save_vectors, vector_metrics
+from facevae.vectors import VectorSettings, find_vectors, posterior_means, save_vectors, vector_lengths
 from facevae.weights import load_weights
 
 
@@ -22,13 +22,15 @@ def main(
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
     model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
     output: Annotated[Path, typer.Option(help="The vectors to write.")] = Path("models/attribute_vectors.safetensors"),
-    results: Annotated[Path, typer.Option(help="The folder for the metrics.")] = Path("results/attribute_vectors"),
+    results: Annotated[Path, typer.Option(help="The folder for the table of lengths.")] = Path(
+        "results/attribute_vectors"
+    ),
 ) -> None:
     """Find a vector for every attribute that some train images have and some have not, by each method.
 
     Inputs: data/vae/arrays, models/vae.safetensors.
 
-    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors/metrics.json (lengths).
+    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors/lengths.csv.
 
     Parameters: attribute_vectors (method: whose vectors edits use; ridge of the regression).
     """
@@ -39,7 +41,7 @@ def main(
     latents = posterior_means(rebuild(facts, weights).to(chosen), data.images["train"], chosen)
     vectors = find_vectors(latents, data.attributes["train"], data.attribute_names, settings)
     save_vectors(output, vectors)
-    write_json(results / "metrics.json", vector_metrics(vectors))
+    write_table(results / "lengths.csv", vector_lengths(vectors))
     print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}")
 
 

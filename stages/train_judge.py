@@ -9,7 +9,7 @@ from facevae.arrays import open_vae
 from facevae.classifier import ClassifierSettings, facts_of
 from facevae.command import run
 from facevae.files import write_json
-from facevae.judge_evaluation import judge_metrics
+from facevae.judge_evaluation import judge_accuracies
 from facevae.judge_training import train_classifier
 from facevae.logs import RunLog
 from facevae.options import Device, Logs, Params
@@ -31,8 +31,8 @@ def main(
 
     Input: data/vae/arrays.
 
-    Outputs: models/judge.safetensors; results/train_judge/history.csv and metrics.json (balanced accuracy on the test
-    split).
+    Outputs: models/judge.safetensors; results/train_judge/history.csv, attributes.csv and metrics.json (balanced
+    accuracy on the test split, of each attribute and on average).
 
     Parameters: train_judge.
     """
@@ -43,12 +43,15 @@ def main(
         judge, history = train_classifier(
             data, settings, device=training.device, log=log, checkpoint=training.checkpoint
         )
-        metrics = judge_metrics(judge, data, training.device)
+        accuracies = judge_accuracies(judge, data, training.device)
+        mean = sum(accuracies.values()) / len(accuracies)
         facts = facts_of(data.images["train"].shape[1], settings.width, data.attribute_names)
         save_weights(model, judge.state_dict(), facts)
         write_table(results / "history.csv", history)
-        write_json(results / "metrics.json", metrics)
-    print(f"{model}: mean balanced accuracy {metrics['mean_balanced_accuracy']:.3f}, details in {results}")
+        rows = [{"attribute": name, "balanced_accuracy": value} for name, value in accuracies.items()]
+        write_table(results / "attributes.csv", rows)
+        write_json(results / "metrics.json", {"mean_balanced_accuracy": mean})
+    print(f"{model}: mean balanced accuracy {mean:.3f}, details in {results}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from facevae.vectors import (
     load_vectors,
     posterior_means,
     save_vectors,
-    vector_metrics,
+    vector_lengths,
 )
 from facevae.weights import save_weights
 
@@ -152,7 +152,10 @@ def test_vectors_as_a_file(vectors, tmp_path):
 
 def test_lengths():
     found = AttributeVectors(("A", "B"), {"regression": torch.tensor([[3.0, 4.0], [0.0, 2.0]])}, "regression")
-    assert vector_metrics(found) == {"attributes": 2, "length": {"A": 5.0, "B": 2.0}}
+    assert vector_lengths(found) == [
+        {"attribute": "A", "regression": 5.0},
+        {"attribute": "B", "regression": 2.0},
+    ]
 
 
 def test_posterior_means_do_not_depend_on_the_batch():
