@@ -91,6 +91,12 @@ def test_an_attribute_that_every_face_has_is_left_out():
         judged(directions(Green=[0, 1, 0]))
 
 
+def test_an_attribute_that_the_judge_sees_everywhere_is_left_out():
+    images, labels = pictures((4, 0, 0), (5, 0, 0)), np.zeros((2, 3), np.int8)
+    found = judged(directions(Red=[1, 0, 0], Green=[0, 1, 0]), images=images, labels=labels)
+    assert [verdict.attribute for verdict in found] == ["Green"]
+
+
 def scores(*pairs, strength=1.0, **vectors):
     found = (Pairs(name, list(range(len(without))), without, having) for name, without, having in pairs)
     return counterfactual_scores(Pixels(), found, directions(**vectors), strength, CPU)
