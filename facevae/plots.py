@@ -51,6 +51,7 @@ def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], t
         axis.barh(positions + (index - (len(series) - 1) / 2) * thickness, values, thickness, label=label)
     axis.set_yticks(positions, names, fontsize=8)
     axis.invert_yaxis()
+    axis.margins(y=0.02)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_xlabel(xlabel)
     axis.set_title(title)

@@ -109,6 +109,14 @@ def check_fit(
             where="the judge", expected=f"the arrays' {len(arrays.attribute_names)} attributes",
             found="others", fix="run stages.train_judge on the same arrays",
         )  # fmt: skip
+    latent_dim = vae_facts["settings"]["latent_dim"]
+    length = vectors.vectors[vectors.method].shape[1]
+    if length != latent_dim or not set(vectors.names) <= set(arrays.attribute_names):
+        raise FacevaeError(
+            where="the attribute vectors", expected=f"{latent_dim} numbers for attributes of these arrays",
+            found=f"{length} numbers for {', '.join(vectors.names[:3])} ...",
+            fix="run stages.attribute_vectors on the same VAE and arrays",
+        )  # fmt: skip
 
 
 def evaluate_autoencoder(

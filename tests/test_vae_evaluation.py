@@ -147,7 +147,8 @@ def fits(facts=None, judge_facts=None, **changes):
     size = IMAGES.shape[1]
     judge = {"image_size": size, "attributes": list(COLOURS)} | (judge_facts or {})
     arrays = vae_arrays({"test": IMAGES}, {"test": LABELS}, COLOURS)
-    check_fit(arrays, directions(Red=[1, 0, 0]), {"image_size": size} | (facts or {}), judge, settings(**changes))
+    vae = {"image_size": size, "settings": {"latent_dim": 3}} | (facts or {})
+    check_fit(arrays, directions(Red=[1, 0, 0]), vae, judge, settings(**changes))
 
 
 def test_models_and_settings_that_fit():
@@ -160,6 +161,7 @@ def test_models_and_settings_that_fit():
         ({"attributes": ["Red", "Rde"]}, ["attribute Rde", "one of Red"]),
         ({"attributes": ["Green"]}, ["attribute Green", "one of Red", "gets no vector"]),
         ({"facts": {"image_size": 64}}, ["the VAE", "1-pixel images", "64-pixel"]),
+        ({"facts": {"settings": {"latent_dim": 2}}}, ["the attribute vectors", "2 numbers", "3 numbers for Red"]),
         ({"judge_facts": {"image_size": 64}}, ["the judge", "1-pixel images", "64-pixel"]),
         ({"judge_facts": {"attributes": ["Red", "Blue", "Green"]}}, ["the judge", "3 attributes", "train_judge"]),
     ],
