@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format pictures clean
+.PHONY: help setup repro verify test test-slow lint format pictures clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -22,8 +22,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 repro: setup  ## Run the whole pipeline, as far as anything changed
 	dvc repro
 
+verify: setup  ## Run the pipeline twice from nothing and compare every output
+	python -m bench.verify
+
 test: setup  ## Run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: setup  ## Kill every training stage ten times below dvc exp run --temp as well
+	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py
 
 lint: setup  ## Check style and imports
 	ruff check .

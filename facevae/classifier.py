@@ -7,13 +7,13 @@ which only trains. Neither is ever the other.
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from facevae.losses import balanced_cross_entropy
 from facevae.optimization import TrainingSettings
+from facevae.steps import Step
 
 
 class ClassifierSettings(TrainingSettings):
@@ -88,25 +88,13 @@ def positive_weights(labels: Tensor, most: float) -> Tensor:
 
 
 def classifier_terms(
-    classifier: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    positive_weight: Tensor,
-    flip: bool,
-    generator: torch.Generator | None,
+    classifier: Classifier, images: Tensor, labels: Tensor, positive_weight: Tensor, step: Step
 ) -> dict[str, Tensor]:
-    """Loss and share of right answers of each image, (N,). With a `generator` (training) images flip at random."""
-    if generator is not None and flip:
-        images = random_flip(images, generator)
-    logits = classifier(images)
+    """Loss and share of right answers of each image, (N,): images (N, 3, S, S) in [0, 1], labels (N, A) of 0 or 1."""
+    with step.autocast():
+        logits = classifier(images).float()
     labels = labels.float()
     return {
         "loss": balanced_cross_entropy(logits, labels, positive_weight),
         "accuracy": ((logits > 0) == (labels > 0.5)).float().mean(1),
     }
-
-
-def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each image left to right with probability one half."""
-    flips = (torch.rand(len(images), generator=generator) < 0.5).to(images.device).view(-1, 1, 1, 1)
-    return torch.where(flips, images.flip(3), images)

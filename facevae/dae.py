@@ -3,15 +3,18 @@
 import itertools
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from facevae.augmentation import random_crop, random_flip
 from facevae.layers import ConvLists, conv_decoder, conv_encoder
 from facevae.losses import PIXEL_LOSSES
 from facevae.optimization import TrainingSettings
 from facevae.params import Section, select_group
+from facevae.steps import Step
 
 
 class ReportDae(ConvLists):
@@ -166,33 +169,27 @@ def denoise(network: nn.Module, noisy: Tensor) -> Tensor:
 
 
 def denoising_terms(
-    network: nn.Module, clean: Tensor, noisy: Tensor, settings: DaeSettings, generator: torch.Generator | None
+    network: nn.Module, clean: Tensor, noisy: Tensor, settings: DaeSettings, step: Step
 ) -> dict[str, Tensor]:
-    """Loss of each image, (N,): clean, noisy (N, 3, H, W) in [0, 1].
+    """Loss of each image, (N,): clean, noisy (N, 3, H, W) in [0, 1]."""
+    with step.autocast():
+        output = network(noisy)
+    return {"loss": PIXEL_LOSSES[settings.loss](output.float(), clean)}
 
-    With a `generator` (training) the pairs are cut to one random crop each and flipped at random.
+
+def augment(clean: Tensor, noisy: Tensor, settings: DaeSettings, step: Step) -> tuple[Tensor, Tensor]:
+    """The same random crop and flip of both, as the settings ask for: uint8 (N, H, W, 3) each."""
+    if settings.crop is not None and settings.crop < min(clean.shape[1:3]):
+        clean, noisy = random_crop(step, settings.crop, clean, noisy)
+    return random_flip(step, clean, noisy) if settings.flip else (clean, noisy)
+
+
+def mean_colour(images: np.ndarray) -> Tensor:
+    """Mean of each channel over uint8 images (N, H, W, 3), as (3,) in [0, 1], a few images in memory at a time.
+
+    Answering it to every image is the constant-colour baseline.
     """
-    if generator is not None:
-        clean, noisy = _augment(clean, noisy, settings, generator)
-    return {"loss": PIXEL_LOSSES[settings.loss](network(noisy), clean)}
-
-
-def _augment(clean: Tensor, noisy: Tensor, settings: DaeSettings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    count, _, height, width = clean.shape
-    if settings.crop is not None and settings.crop < min(height, width):
-        tops = torch.randint(height - settings.crop + 1, (count,), generator=generator).tolist()
-        lefts = torch.randint(width - settings.crop + 1, (count,), generator=generator).tolist()
-
-        def cut(images: Tensor) -> Tensor:
-            return torch.stack(
-                [
-                    image[:, top : top + settings.crop, left : left + settings.crop]
-                    for image, top, left in zip(images, tops, lefts, strict=True)
-                ]
-            ).contiguous(memory_format=torch.channels_last)
-
-        clean, noisy = cut(clean), cut(noisy)
-    if settings.flip:
-        flips = (torch.rand(count, generator=generator) < 0.5).to(clean.device).view(-1, 1, 1, 1)
-        clean, noisy = (torch.where(flips, images.flip(3), images) for images in (clean, noisy))
-    return clean, noisy
+    sums = np.zeros(3)
+    for start in range(0, len(images), 64):
+        sums += images[start : start + 64].sum(axis=(0, 1, 2), dtype=np.int64)
+    return torch.tensor(sums / (255 * images[..., 0].size), dtype=torch.float32)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from facevae.arrays import DaeArrays
-from facevae.dae import denoise
+from facevae.dae import denoise, mean_colour
 from facevae.layers import as_bytes, as_unit_floats
 from facevae.losses import binary_cross_entropy, binary_entropy
 from facevae.metrics import psnr_db, ssim
@@ -81,14 +81,6 @@ def summary(metrics: dict[str, float]) -> str:
         f"BCE {m['bce']:.4f} (floor {m['bce_floor']:.4f}, so {m['bce_above_floor']:.4f} above; "
         f"constant colour {m['bce_constant_colour']:.4f})"
     )
-
-
-def mean_colour(images: np.ndarray) -> Tensor:
-    """Mean of each channel over uint8 images (N, H, W, 3), as (3,) in [0, 1], a few images in memory at a time."""
-    sums = np.zeros(3)
-    for start in range(0, len(images), 64):
-        sums += images[start : start + 64].sum(axis=(0, 1, 2), dtype=np.int64)
-    return torch.tensor(sums / (255 * images[..., 0].size), dtype=torch.float32)
 
 
 @torch.no_grad()

@@ -6,12 +6,18 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from facevae.arrays import DaeArrays
-from facevae.dae import DaeSettings, denoise, denoising_terms, make_network
+from facevae.batches import Batch
+from facevae.dae import DaeSettings, augment, denoise, denoising_terms, make_network, mean_colour
 from facevae.errors import FacevaeError
 from facevae.layers import as_unit_floats
-from facevae.logs import RunLog
+from facevae.losses import PIXEL_LOSSES
 from facevae.runs import Run
-from facevae.training import fit
+from facevae.steps import Step
+from facevae.training import Terms, fit
+
+# Enough images to know what one constant colour scores.
+_BASELINE_SAMPLE = 256
+_SHOWN = 8
 
 
 def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[nn.Module, list[dict[str, float]]]:
@@ -31,28 +37,53 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
             where=f"dae.{settings.architecture}", expected=str(error), found="other ones", fix="change the lists"
         ) from None
 
-    def terms_of(model: nn.Module, batch: tuple[Tensor, ...], epoch: float, generator: torch.Generator | None):
-        images, noised = (as_unit_floats(part) for part in batch)
-        return denoising_terms(model, images, noised, settings, generator)
-
-    watched = (
-        as_unit_floats(torch.from_numpy(np.array(noisy[-4:]))),
-        as_unit_floats(torch.from_numpy(clean[-4:].copy())),
-    )
+    # The last ones of the train split: validation images, where there are any.
+    watched = [as_unit_floats(torch.from_numpy(np.array(part[-_SHOWN:]))) for part in (clean, noisy)]
 
     def pictures(model: nn.Module) -> Tensor:
         with torch.no_grad():
-            output = denoise(model.eval(), watched[0].to(run.device)).cpu()
-        return make_grid(torch.cat([watched[1], watched[0], output]), nrow=4)
+            output = denoise(model.eval(), watched[1].to(run.device)).cpu()
+        return make_grid(torch.cat([*watched, output]), nrow=len(output))
+
+    baseline = _constant_colour_loss(clean, settings)
+
+    def observe(_: nn.Module, row: dict[str, float]) -> str | None:
+        row["constant_colour_loss"] = baseline
+        loss = row.get("valid_loss", row["train_loss"])
+        if loss < baseline:
+            return None
+        return (
+            f"the denoiser is no better than one constant colour: loss {loss:.4g}, that colour's {baseline:.4g}; "
+            f"if this lasts, it has collapsed: lower dae.learning_rate (now {settings.learning_rate:g})"
+        )
 
     history = fit(
         network,
-        terms_of,
+        dae_terms_of(settings),
         (clean[:train_count], noisy[:train_count]),
         (clean[train_count:], noisy[train_count:]),
         settings,
-        device=run.device,
-        log=RunLog(run.logs, "dae ", pictures),
-        checkpoint=run.checkpoint,
+        run,
+        run.log("dae ", pictures),
+        section="dae",
+        observe=observe,
     )
     return network, history
+
+
+def dae_terms_of(settings: DaeSettings) -> Terms:
+    """The denoiser's objective for a batch of clean and noisy bytes."""
+
+    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+        both = augment(*batch, settings, step) if step.training else batch
+        return denoising_terms(model, *(as_unit_floats(part) for part in both), settings, step)
+
+    return terms_of
+
+
+def _constant_colour_loss(clean: np.ndarray, settings: DaeSettings) -> float:
+    """The loss of answering the train images' mean colour to each of them, on some that stand for all."""
+    some = np.array(clean[:: max(1, len(clean) // _BASELINE_SAMPLE)])
+    images = as_unit_floats(torch.from_numpy(some))
+    constant = mean_colour(some).view(1, 3, 1, 1).expand_as(images)
+    return float(PIXEL_LOSSES[settings.loss](constant, images).double().mean())

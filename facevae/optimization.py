@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from facevae.hardware import Precision
 from facevae.params import Section
 
 
@@ -20,18 +21,24 @@ class TrainingSettings(Section):
     weight_decay: float = Field(ge=0, le=1)
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
+    # Stop when the validation loss has not fallen for so many epochs; null: never.
+    patience: int | None = Field(ge=1)
+    # Whose weights are the result: those of the last epoch, or of the one with the lowest validation loss.
+    keep: Literal["last", "best"]
     flip: bool
     seed: int = Field(ge=0)
     # Part of the result, not of the machine: PyTorch's sums depend on the number of threads that share them.
     threads: int = Field(ge=1, le=256)
+    precision: Precision
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019) over all of the model's weights."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
     return kind(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999), eps=1e-8
-    )
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999), eps=1e-8,
+        fused=True,
+    )  # fmt: skip
 
 
 def learning_rate_at(step: int, steps_per_epoch: int, settings: TrainingSettings) -> float:

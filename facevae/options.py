@@ -1,7 +1,7 @@
 """The command-line options that several stages have in common. None of them changes a result."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,3 +25,16 @@ Device = Annotated[
     ),
 ]
 Logs = Annotated[Path, typer.Option(envvar="FACEVAE_LOGS", help="The folder for TensorBoard.")]
+Compile = Annotated[
+    Literal["auto", "on", "off"],
+    typer.Option(
+        envvar="FACEVAE_COMPILE",
+        help="torch.compile the networks; auto: on a GPU, for runs of 10,000 steps or more.",
+    ),
+]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0.0, envvar="FACEVAE_CHECKPOINT_SECONDS", help="How often to save what an interrupted run goes on from."
+    ),
+]

@@ -7,11 +7,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from facevae.classifier import Classifier, ClassifierSettings, random_flip
+from facevae.classifier import Classifier, ClassifierSettings
 from facevae.layers import ConvLists, ResidualBlock, conv_decoder, conv_encoder
 from facevae.losses import binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
 from facevae.optimization import TrainingSettings
 from facevae.params import Section, select_group
+from facevae.steps import Step
 
 
 class ReportVae(ConvLists):
@@ -111,37 +112,33 @@ def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> Vae:
     return vae.eval()
 
 
-def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
-    """A draw from N(mu, exp(logvar)) that gradients pass through: (N, D), (N, D) -> (N, D)."""
-    # Drawn on the CPU whatever the device, so that a seed means the same numbers everywhere.
-    noise = torch.randn(mu.shape, generator=generator).to(mu.device)
+def reparameterize(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
+    """A draw from N(mu, exp(logvar)) that gradients pass through: (N, D) three times -> (N, D).
+
+    `noise`: standard normal numbers. Kingma & Welling 2014, section 2.4.
+    """
     return mu + (0.5 * logvar).exp() * noise
 
 
 def vae_terms(
-    vae: Vae,
-    images: Tensor,
-    settings: VaeSettings,
-    features: "FeatureDistance | None",
-    beta: float,
-    generator: torch.Generator | None,
+    vae: Vae, images: Tensor, settings: VaeSettings, features: "FeatureDistance | None", beta: float, step: Step
 ) -> dict[str, Tensor]:
     """Terms of the objective of each image, (N,), in nats: images (N, 3, S, S) in [0, 1].
 
-    `loss` = reconstruction_loss + beta * kl_divergence + feature_loss. With a `generator` (training) images flip at
-    random and z is drawn from the posterior; without one (validation) z is the posterior's mean.
+    `loss` = reconstruction_loss + beta * kl_divergence + feature_loss. In training z is drawn from the posterior; in
+    validation it is the posterior's mean.
     """
-    if generator is not None and settings.flip:
-        images = random_flip(images, generator)
-    mu, logvar = vae.encode(images)
-    z = mu if generator is None else reparameterize(mu, logvar, generator)
-    reconstruction = vae.decode(z)
+    with step.autocast():
+        mu, logvar = (output.float() for output in vae.encode(images))
+    z = reparameterize(mu, logvar, step.randn(mu.shape[1])) if step.training else mu
+    with step.autocast():
+        reconstruction = vae.decode(z).float()
     values = images[0].numel()
     mse = squared_error(reconstruction, images)
     if settings.reconstruction == "gaussian":
         variance = vae.variance
-        if generator is not None:
-            variance = mse.detach().mean()
+        if step.training:
+            variance = step.mean(mse)
             vae.variance.lerp_(variance, 0.05)
         reconstruction_loss = gaussian_nll(mse, variance, values)
     else:
@@ -150,7 +147,9 @@ def vae_terms(
     loss = reconstruction_loss + beta * kl
     terms = {"reconstruction_loss": reconstruction_loss, "kl_divergence": kl, "mse": mse}
     if features is not None:
-        terms["feature_loss"] = settings.feature_weight * values * features(reconstruction, images)
+        with step.autocast():
+            distance = features(reconstruction, images)
+        terms["feature_loss"] = settings.feature_weight * values * distance
         loss = loss + terms["feature_loss"]
     return {"loss": loss, **terms}
 
@@ -175,9 +174,19 @@ class FeatureDistance(nn.Module):
             targets = self.classifier.features(images)
         found = self.classifier.features(reconstruction)
         distances = [
-            squared_error(a, b) / variance for a, b, variance in zip(found, targets, self.variances, strict=True)
+            squared_error(a.float(), b.float()) / variance
+            for a, b, variance in zip(found, targets, self.variances, strict=True)
         ]
         return torch.stack(distances).mean(0)
+
+
+# Burda et al. 2016 (arXiv 1509.00519, section 5.2): a latent dimension is active if its posterior mean varies by more.
+ACTIVE_VARIANCE = 0.01
+
+
+def active_dimensions(mu: Tensor) -> int:
+    """Number of dimensions whose posterior mean varies over the images by more than 0.01: (N, D) -> 0 to D."""
+    return int((mu.var(0, unbiased=False) > ACTIVE_VARIANCE).sum())
 
 
 def _report_halves(settings: VaeSettings, image_size: int) -> tuple[Encoder, Decoder]:

@@ -18,7 +18,8 @@ from facevae.losses import kl_divergence
 from facevae.metrics import psnr_db, ssim
 from facevae.pairs import Pairs
 from facevae.params import Section
-from facevae.vae import Vae, vae_terms
+from facevae.steps import Step
+from facevae.vae import Vae, active_dimensions, vae_terms
 from facevae.vectors import METHODS, AttributeVectors, posterior_means
 
 SCORE_COLUMNS = (
@@ -26,8 +27,6 @@ SCORE_COLUMNS = (
     "identities",
     *(f"{method}_against_{truth}" for method in METHODS for truth in ("reconstruction", "truth")),
 )
-# Burda et al. 2016 (arXiv 1509.00519, section 5.2): a latent dimension is active if its posterior mean varies by more.
-ACTIVE_VARIANCE = 0.01
 
 
 class VaeEvaluation(Section):
@@ -150,7 +149,7 @@ def reconstruction_metrics(
         batch = as_unit_floats(torch.from_numpy(images[start : start + batch_size].copy())).to(device)
         mu, logvar = vae.encode(batch)
         reconstruction = vae.decode(mu)
-        terms = vae_terms(vae, batch, vae.settings, None, vae.settings.beta, None)
+        terms = vae_terms(vae, batch, vae.settings, None, vae.settings.beta, Step(0, None, len(batch)))
         found = {
             "psnr_db": psnr_db(reconstruction, batch),
             "ssim": ssim(reconstruction, batch),
@@ -161,10 +160,10 @@ def reconstruction_metrics(
             columns.setdefault(name, []).extend(values.tolist())
         means.append(mu.cpu())
         kls.append(kl_divergence(mu, logvar).cpu())
-    variance = torch.cat(means).var(0, unbiased=False)
+    latents = torch.cat(means)
     return {name: float(np.mean(values)) for name, values in columns.items()} | {
-        "active_dimensions": int((variance > ACTIVE_VARIANCE).sum()),
-        "latent_dimensions": len(variance),
+        "active_dimensions": active_dimensions(latents),
+        "latent_dimensions": latents.shape[1],
         "kl_nats_of_largest_dimension": float(torch.cat(kls).mean(0).max()),
     }
 

@@ -1,20 +1,24 @@
 """Training the variational autoencoder on cached images."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from facevae.arrays import VaeArrays
+from facevae.augmentation import random_flip
+from facevae.batches import Batch
 from facevae.errors import FacevaeError
 from facevae.judge_training import train_classifier
 from facevae.layers import as_unit_floats
-from facevae.logs import RunLog
 from facevae.runs import Run
-from facevae.training import fit
-from facevae.vae import FeatureDistance, Vae, VaeSettings, vae_terms
+from facevae.steps import Step
+from facevae.training import Terms, fit
+from facevae.vae import FeatureDistance, Vae, VaeSettings, active_dimensions, vae_terms
 
-# Enough images to know the variance of a feature map of thousands of positions.
-_FEATURE_SAMPLE = 256
+# Enough images to know the variance of a feature map of thousands of positions, or of a latent dimension.
+_SAMPLE = 256
+_SHOWN = 8
 
 
 def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tuple[Vae, list[dict[str, float]]]:
@@ -23,44 +27,70 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     With a `feature_weight` above 0 a classifier is first trained on the same train split, whose features the
     objective then compares; it is not kept. Raises FacevaeError if the network does not fit the images.
     """
+    train, valid = arrays.images["train"], arrays.images["valid"]
     torch.manual_seed(settings.seed)
-    image_size = arrays.images["train"].shape[1]
     try:
-        vae = Vae(settings, image_size)
+        vae = Vae(settings, train.shape[1])
     except ValueError as error:
         raise FacevaeError(
             where=f"vae.{settings.architecture}", expected=str(error), found="other ones", fix="change them"
         ) from None
     features = _feature_distance(arrays, settings, run) if settings.feature_weight > 0 else None
 
-    def terms_of(model: nn.Module, batch: tuple[Tensor, ...], epoch: float, generator: torch.Generator | None):
-        assert isinstance(model, Vae)
-        # Validation weighs the KL as the end of training does, so that its curve is comparable over the epochs.
-        warm = 1.0 if generator is None else min(1.0, (epoch + 1e-9) / max(settings.kl_warmup_epochs, 1e-9))
-        return vae_terms(model, as_unit_floats(batch[0]), settings, features, settings.beta * warm, generator)
+    watched = as_unit_floats(torch.from_numpy(np.array(valid[:_SHOWN])))
 
-    watched = as_unit_floats(torch.from_numpy(arrays.images["valid"][:8].copy()))
-
+    @torch.no_grad()
     def pictures(model: nn.Module) -> Tensor:
         assert isinstance(model, Vae)
-        with torch.no_grad():
-            output = model.eval().reconstruct(watched.to(run.device)).cpu()
-        return make_grid(torch.cat([watched, output]), nrow=8)
+        output = model.eval().reconstruct(watched.to(run.device)).cpu()
+        return make_grid(torch.cat([watched, output]), nrow=len(output))
+
+    sample = torch.from_numpy(np.array(valid[:_SAMPLE] if len(valid) > 1 else train[:_SAMPLE]))
+
+    @torch.no_grad()
+    def observe(model: nn.Module, row: dict[str, float]) -> str | None:
+        assert isinstance(model, Vae)
+        parts = [model.encode(as_unit_floats(part.to(run.device)))[0] for part in sample.split(settings.batch_size)]
+        row["active_dimensions"] = active_dimensions(torch.cat(parts))
+        if row["active_dimensions"]:
+            return None
+        return (
+            "no latent dimension is active: all faces have the same code; if this lasts, the VAE has collapsed: lower "
+            f"vae.learning_rate (now {settings.learning_rate:g}) or vae.beta (now {settings.beta:g})"
+        )
 
     history = fit(
         vae,
-        terms_of,
-        (arrays.images["train"],),
-        (arrays.images["valid"],),
+        vae_terms_of(settings, features),
+        (train,),
+        (valid,),
         settings,
-        device=run.device,
-        log=RunLog(run.logs, "vae ", pictures),
-        checkpoint=run.checkpoint,
+        run,
+        run.log("vae ", pictures if len(valid) else None),
+        section="vae",
+        observe=observe,
+        networks=(vae.encoder, vae.decoder),
     )
     return vae, history
 
 
+def vae_terms_of(settings: VaeSettings, features: FeatureDistance | None) -> Terms:
+    """The VAE's objective for a batch of images' bytes."""
+
+    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+        assert isinstance(model, Vae)
+        (images,) = random_flip(step, *batch) if step.training and settings.flip else batch
+        # Validation weighs the KL as the end of training does, so that its curve is comparable over the epochs.
+        warm = min(1.0, (step.epoch + 1e-9) / max(settings.kl_warmup_epochs, 1e-9)) if step.training else 1.0
+        return vae_terms(model, as_unit_floats(images), settings, features, settings.beta * warm, step)
+
+    return terms_of
+
+
 def _feature_distance(arrays: VaeArrays, settings: VaeSettings, run: Run) -> FeatureDistance:
-    classifier, _ = train_classifier(arrays, settings.features, device=run.device, log=RunLog(None, "vae features "))
-    sample = as_unit_floats(torch.from_numpy(arrays.images["train"][:_FEATURE_SAMPLE].copy())).to(run.device)
+    """The distance in the features of a classifier that is trained here, with a checkpoint of its own."""
+    classifier, _ = train_classifier(
+        arrays, settings.features, run.part("features"), section="vae.features", prefix="vae features "
+    )
+    sample = as_unit_floats(torch.from_numpy(np.array(arrays.images["train"][:_SAMPLE]))).to(run.device)
     return FeatureDistance(classifier, sample).to(run.device)

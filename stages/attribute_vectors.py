@@ -7,9 +7,9 @@ import typer
 
 from facevae.arrays import open_vae
 from facevae.command import run
+from facevae.hardware import measure_on
 from facevae.options import Device, Params
 from facevae.params import load_section
-from facevae.runs import pick_device
 from facevae.tables import write_table
 from facevae.vae import rebuild
 from facevae.vectors import VectorSettings, find_vectors, posterior_means, save_vectors, vector_lengths
@@ -37,7 +37,7 @@ def main(
     settings = load_section(params, "attribute_vectors", VectorSettings)
     data = open_vae(arrays)
     weights, facts = load_weights(model, "vae")
-    chosen = pick_device(device)
+    chosen = measure_on(device, facts["settings"]["threads"])
     latents = posterior_means(rebuild(facts, weights).to(chosen), data.images["train"], chosen)
     vectors = find_vectors(latents, data.attributes["train"], data.attribute_names, settings)
     save_vectors(output, vectors)

@@ -10,10 +10,10 @@ from facevae.command import run
 from facevae.dae import rebuild
 from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
 from facevae.files import write_json
+from facevae.hardware import measure_on
 from facevae.options import Device, Params
 from facevae.params import load_section
 from facevae.plots import image_sheet
-from facevae.runs import pick_device
 from facevae.tables import write_table
 from facevae.weights import load_weights
 
@@ -36,7 +36,7 @@ def main(
     settings = load_section(params, "evaluate_dae", DaeEvaluation)
     data = open_dae(arrays)
     weights, facts = load_weights(model, "dae")
-    network, chosen = rebuild(facts, weights), pick_device(device)
+    network, chosen = rebuild(facts, weights), measure_on(device, facts["settings"]["threads"])
     report = evaluate_denoiser(network, data, chosen)
     write_json(results / "metrics.json", report.metrics)
     write_table(results / "per_image.csv", report.per_image)

@@ -10,11 +10,11 @@ from facevae import classifier
 from facevae.arrays import open_vae
 from facevae.command import run
 from facevae.files import whole_folder, write_json
+from facevae.hardware import measure_on
 from facevae.images import frame_from_facts
 from facevae.options import Device, Params
 from facevae.pairs import read_pairs
 from facevae.params import load_section
-from facevae.runs import pick_device
 from facevae.tables import write_table
 from facevae.vae import rebuild
 from facevae.vae_evaluation import SCORE_COLUMNS, VaeEvaluation, check_fit, evaluate_autoencoder
@@ -46,8 +46,9 @@ def main(
     samples and edited faces; seed of the samples).
     """
     settings = load_section(params, "evaluate_vae", VaeEvaluation)
-    data, directions, chosen = open_vae(arrays), load_vectors(vectors), pick_device(device)
+    data, directions = open_vae(arrays), load_vectors(vectors)
     vae_weights, vae_facts = load_weights(model, "vae")
+    chosen = measure_on(device, vae_facts["settings"]["threads"])
     judge_weights, judge_facts = load_weights(judge, "judge")
     vae = rebuild(vae_facts, vae_weights).to(chosen)
     critic = classifier.rebuild(judge_facts, judge_weights).to(chosen)

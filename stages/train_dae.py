@@ -9,9 +9,9 @@ from facevae.arrays import open_dae
 from facevae.command import run
 from facevae.dae import DaeSettings, facts_of
 from facevae.dae_training import train_denoiser
-from facevae.options import Device, Logs, Params
+from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
 from facevae.params import load_section
-from facevae.runs import start_run
+from facevae.runs import Options, start_run
 from facevae.tables import write_table
 from facevae.weights import save_weights
 
@@ -23,6 +23,8 @@ def main(
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/dae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_dae"),
     logs: Logs = Path("logs"),
+    compile: Compile = "auto",
+    checkpoint_seconds: CheckpointSeconds = 60.0,
 ) -> None:
     """Train the denoiser on the train split's pairs of clean and noisy images.
 
@@ -36,8 +38,11 @@ def main(
     """
     settings = load_section(params, "dae", DaeSettings)
     data = open_dae(arrays)
-    with start_run("train_dae", device, logs, settings.model_dump(), data.manifest) as training:
+    options = Options(device, compile, logs, checkpoint_seconds)
+    with start_run("train_dae", options, settings.model_dump(), data.manifest) as training:
         network, history = train_denoiser(data, settings, training)
+        if not training.processes.first:
+            return
         save_weights(model, network.state_dict(), facts_of(settings, *data.clean["train"].shape[1:3]))
         write_table(results / "history.csv", history)
     print(f"{model}: trained for {len(history)} epochs, history in {results}")

@@ -11,10 +11,9 @@ from facevae.command import run
 from facevae.files import write_json
 from facevae.judge_evaluation import judge_accuracies
 from facevae.judge_training import train_classifier
-from facevae.logs import RunLog
-from facevae.options import Device, Logs, Params
+from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
 from facevae.params import load_section
-from facevae.runs import start_run
+from facevae.runs import Options, start_run
 from facevae.tables import write_table
 from facevae.weights import save_weights
 
@@ -26,6 +25,8 @@ def main(
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/judge.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for history and metrics.")] = Path("results/train_judge"),
     logs: Logs = Path("logs"),
+    compile: Compile = "auto",
+    checkpoint_seconds: CheckpointSeconds = 60.0,
 ) -> None:
     """Train a small classifier of all attributes, balanced against rare ones. It evaluates and never trains another.
 
@@ -35,14 +36,16 @@ def main(
     accuracy on the test split, of each attribute and on average).
 
     Parameters: train_judge.
+
+    An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
     settings = load_section(params, "train_judge", ClassifierSettings)
     data = open_vae(arrays)
-    with start_run("train_judge", device, logs, settings.model_dump(), data.manifest) as training:
-        log = RunLog(training.logs, "judge ")
-        judge, history = train_classifier(
-            data, settings, device=training.device, log=log, checkpoint=training.checkpoint
-        )
+    options = Options(device, compile, logs, checkpoint_seconds)
+    with start_run("train_judge", options, settings.model_dump(), data.manifest) as training:
+        judge, history = train_classifier(data, settings, training, section="train_judge", prefix="judge ")
+        if not training.processes.first:
+            return
         accuracies = judge_accuracies(judge, data, training.device)
         mean = sum(accuracies.values()) / len(accuracies)
         facts = facts_of(data.images["train"].shape[1], settings.width, data.attribute_names)

@@ -7,9 +7,9 @@ import typer
 
 from facevae.arrays import open_vae
 from facevae.command import run
-from facevae.options import Device, Logs, Params
+from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
 from facevae.params import load_section
-from facevae.runs import start_run
+from facevae.runs import Options, start_run
 from facevae.tables import write_table
 from facevae.vae import VaeSettings, facts_of
 from facevae.vae_training import train_autoencoder
@@ -23,6 +23,8 @@ def main(
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/vae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_vae"),
     logs: Logs = Path("logs"),
+    compile: Compile = "auto",
+    checkpoint_seconds: CheckpointSeconds = 60.0,
 ) -> None:
     """Train the VAE on the train split's images; the valid split draws the second curve.
 
@@ -37,8 +39,11 @@ def main(
     """
     settings = load_section(params, "vae", VaeSettings)
     data = open_vae(arrays)
-    with start_run("train_vae", device, logs, settings.model_dump(), data.manifest) as training:
+    options = Options(device, compile, logs, checkpoint_seconds)
+    with start_run("train_vae", options, settings.model_dump(), data.manifest) as training:
         vae, history = train_autoencoder(data, settings, training)
+        if not training.processes.first:
+            return
         image_size = data.images["train"].shape[1]
         save_weights(model, vae.state_dict(), facts_of(settings, image_size, data.manifest["framing"]))
         write_table(results / "history.csv", history)

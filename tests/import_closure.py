@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("facevae", "stages")
+PACKAGES = ("facevae", "stages", "bench")
 
 
 def modules(package: str) -> list[str]:

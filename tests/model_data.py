@@ -10,6 +10,7 @@ from facevae.arrays import MANIFEST, VaeArrays, write_npy, write_rows
 from facevae.files import write_json
 from facevae.images import encode_png
 from facevae.pairs import Drawing, write_pairs
+from facevae.steps import Step
 
 NAMES = ("Bright", "Striped", "Nobody")
 SIZE = 16
@@ -23,9 +24,12 @@ TRAINING = {
     "weight_decay": 0.0,
     "batch_size": 7,
     "epochs": 2,
+    "patience": None,
+    "keep": "last",
     "flip": True,
     "seed": 0,
     "threads": 1,
+    "precision": "float32",
 }
 LISTS = {
     "encoder_layers": 2,
@@ -79,6 +83,16 @@ PARAMS = {
         "seed": 0,
     },
 }
+
+
+def training_step(length: int, seed: int = 0, epoch: float = 0.0) -> Step:
+    """A step of training in a single process; its random numbers come from the seed."""
+    return Step(epoch, (seed, 0, 0), length)
+
+
+def validation_step(length: int) -> Step:
+    """A step of validation, where nothing is random."""
+    return Step(0.0, None, length)
 
 
 def make_params(folder: Path, **sections: dict[str, Any]) -> Path:

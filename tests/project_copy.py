@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
@@ -22,6 +24,22 @@ ENVIRONMENT = {
     "COLUMNS": "200",
     **{f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
+# Parameters of a pipeline that runs through in a minute.
+SMALL = {
+    "download": {"synthetic": {"images": 60, "seed": 0, "pairs": 2}},
+    "crop_pad": {"dae": {"images": 12}, "vae": {"size": 32}},
+    "cache_arrays": {"dae": {"images": 12}},
+    "dae": {
+        "epochs": 1, "crop": 32, "batch_size": 4, "threads": 1, "valid_share": 0.2,
+        "unet": {"width": 8, "levels": 1, "blocks": 1},
+    },
+    "vae": {
+        "epochs": 1, "threads": 1, "deep": {"width": 8, "blocks": 1},
+        "features": {"epochs": 1, "width": 8, "threads": 1},
+    },
+    "train_judge": {"epochs": 1, "width": 8, "threads": 1},
+    "evaluate_vae": {"faces": 2, "samples": 4, "edited_faces": 5, "attributes": ["Smiling"]},
+}  # fmt: skip
 _RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 
 
@@ -40,6 +58,32 @@ def copy_project(folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
     git(folder, "init", "--quiet")
+
+
+def shrink(folder: Path, changes: dict | None = None) -> None:
+    """Make the parameters of a copy small, and then those in `changes` what they say."""
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for part in (SMALL, changes or {}):
+        _merge(params, part)
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def keep_stages(folder: Path, names: Collection[str]) -> None:
+    """Leave these stages in a copy's dvc.yaml, which must not need another; nothing of them has run yet."""
+    path = folder / "dvc.yaml"
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    kept = {"stages": {name: stages[name] for name in names}}
+    path.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
+    (folder / "dvc.lock").unlink(missing_ok=True)
+
+
+def _merge(into: dict, changes: dict) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
 
 
 def git(folder: Path, *arguments: str) -> str:

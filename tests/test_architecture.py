@@ -26,10 +26,12 @@ FLOORS_WITHOUT_TORCH = {
     "the three sources of faces": "sources",
 }
 FLOORS_WITH_TORCH = {
-    "arithmetic on tensors; weights, checkpoints, logs": (
-        "checkpoints latents layers logs losses metrics optimization weights"
+    "arithmetic on tensors; the machine and its processes; weights, checkpoints, logs": (
+        "batches checkpoints hardware latents layers logs losses metrics processes weights"
     ),
-    "the denoiser, the classifier; the training loop": "classifier dae runs training",
+    "settings of every training; a step, a state, a run": "optimization runs states steps",
+    "augmentation; the training loop": "augmentation training",
+    "the denoiser, the classifier": "classifier dae",
     "the autoencoder; the denoiser and the judge trained and measured": (
         "dae_evaluation dae_training judge_evaluation judge_training vae"
     ),
@@ -46,10 +48,13 @@ TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
 DATA_STAGES = {"stages.download", "stages.crop_pad", "stages.add_noise", "stages.cache_arrays"}
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"gdown"}  # facevae/drive.py says in one line that it is missing
+OPTIONAL = {"gdown", "pythae"}  # facevae/drive.py and bench/training.py say in one line that they are missing
 NOT_IMPORTED = {
     "dvc": "runs the stages",
     "tensorboard": "torch.utils.tensorboard imports it",
+    "dvc-s3": "dvc push to the S3 of tests/test_remote.py",
+    "flask": "moto's server",
+    "flask-cors": "moto's server",
     "ruff": "make lint",
     "pytest-xdist": "pytest -n 2",
 }

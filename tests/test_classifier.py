@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from model_data import vae_arrays
+from model_data import CLASSIFIER, training_step, vae_arrays, validation_step
 from raw_data import one_line
 from torch import nn
 
-from facevae.classifier import Classifier, classifier_terms, facts_of, positive_weights, random_flip, rebuild
+from facevae.classifier import Classifier, ClassifierSettings, classifier_terms, facts_of, positive_weights, rebuild
 from facevae.judge_evaluation import balanced_accuracies, judge_accuracies
+from facevae.judge_training import classifier_terms_of
 
 CPU = torch.device("cpu")
 
@@ -35,15 +36,6 @@ def test_positive_weights_by_hand():
     assert torch.allclose(positive_weights(labels, 2), torch.tensor([2, 0.5, 2, 0.5]))
 
 
-def test_random_flip():
-    images = torch.rand(40, 3, 2, 4)
-    found = random_flip(images, torch.Generator().manual_seed(0))
-    turned = [torch.equal(a, b.flip(2)) for a, b in zip(found, images, strict=True)]
-    kept = [torch.equal(a, b) for a, b in zip(found, images, strict=True)]
-    assert all(a != b for a, b in zip(turned, kept, strict=True)) and 10 < sum(turned) < 30
-    assert torch.equal(found, random_flip(images, torch.Generator().manual_seed(0)))
-
-
 class Colours(nn.Module):
     """Sees an attribute in each colour that is above one half, in the left half of the picture."""
 
@@ -54,7 +46,7 @@ class Colours(nn.Module):
 def test_terms_by_hand():
     images = torch.tensor([[0.5, 0.6, 0.4], [0.6, 0.6, 0.6]]).view(2, 3, 1, 1).expand(2, 3, 2, 2)
     labels = torch.tensor([[0, 1, 1], [1, 1, 0]])
-    terms = classifier_terms(Colours(), images, labels, torch.ones(3), False, None)
+    terms = classifier_terms(Colours(), images, labels, torch.ones(3), validation_step(2))
     softplus = torch.nn.functional.softplus
     right, wrong = softplus(torch.tensor(-1.0)), softplus(torch.tensor(1.0))
     expected = torch.stack([(np.log(2) + right + wrong) / 3, (right + right + wrong) / 3])
@@ -63,14 +55,18 @@ def test_terms_by_hand():
     assert terms["accuracy"].tolist() == pytest.approx([2 / 3, 2 / 3])
 
 
-@pytest.mark.parametrize(("flip", "generator", "losses"), [(True, True, 2), (False, True, 1), (True, False, 1)])
-def test_images_flip_in_training_only(flip, generator, losses):
-    images = torch.zeros(40, 3, 2, 2)
-    images[..., 0] = 1
+@pytest.mark.parametrize(("flip", "training", "losses"), [(True, True, 2), (False, True, 1), (True, False, 1)])
+def test_images_flip_in_training_only(flip, training, losses):
+    images = torch.zeros(40, 2, 2, 3, dtype=torch.uint8)
+    images[:, :, 0] = 255
     labels = torch.ones(40, 3, dtype=torch.int8)
-    drawn = torch.Generator().manual_seed(0) if generator else None
-    terms = classifier_terms(Colours(), images, labels, torch.ones(3), flip, drawn)
-    assert len(set(terms["loss"].tolist())) == losses
+    terms_of = classifier_terms_of(ClassifierSettings.model_validate(CLASSIFIER | {"flip": flip}), torch.ones(3))
+
+    class Seen(Classifier):
+        forward = Colours.forward
+
+    step = training_step(40) if training else validation_step(40)
+    assert len(set(terms_of(Seen(16, 8, 3), (images, labels), step)["loss"].tolist())) == losses
 
 
 def test_rebuilt_from_facts_and_weights():

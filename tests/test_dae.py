@@ -1,13 +1,24 @@
 """The denoisers and their objective."""
 
-import itertools
-
+import numpy as np
 import pytest
 import torch
-from model_data import DAE, LISTS
+from model_data import DAE, LISTS, training_step, validation_step
 from torch import nn
 
-from facevae.dae import DaeSettings, UnetNetwork, denoise, denoising_terms, facts_of, make_network, rebuild
+from facevae.dae import (
+    DaeSettings,
+    UnetNetwork,
+    augment,
+    denoise,
+    denoising_terms,
+    facts_of,
+    make_network,
+    mean_colour,
+    rebuild,
+)
+from facevae.dae_training import dae_terms_of
+from facevae.steps import Step
 
 
 def settings(**changes):
@@ -20,10 +31,6 @@ def report(latent_dim=None, **changes):
 
 def count(module):
     return sum(weight.numel() for weight in module.parameters())
-
-
-def generators(count):
-    return [torch.Generator().manual_seed(seed) for seed in range(count)]
 
 
 @pytest.mark.parametrize(("height", "width", "levels"), [(37, 53, 2), (24, 20, 1), (17, 17, 4), (16, 33, 3), (9, 9, 0)])
@@ -108,63 +115,53 @@ def test_the_smallest_crop_of_the_deepest_unet():
     assert network(torch.rand(1, 3, 17, 17)).shape == (1, 3, 17, 17)
 
 
+def some_bytes(count=4, height=24, width=20):
+    return torch.randint(256, (count, height, width, 3), dtype=torch.uint8)
+
+
 @pytest.mark.parametrize("crop", [None, 16, 64])
 def test_clean_and_noisy_are_cut_and_flipped_alike(crop):
-    images = torch.rand(6, 3, 24, 20)
-    for generator in generators(5):
-        assert denoising_terms(nn.Identity(), images, images.clone(), settings(crop=crop), generator)["loss"].max() == 0
-
-
-class Keep(nn.Module):
-    """Answers its input and remembers it."""
-
-    def forward(self, x):
-        self.seen = x
-        return x
-
-
-def windows(image, size):
-    """Every square of the image, as rows of numbers."""
-    return {
-        tuple(image[:, top : top + size, left : left + size].flatten().tolist())
-        for top, left in itertools.product(range(image.shape[1] - size + 1), range(image.shape[2] - size + 1))
-    }
-
-
-def test_crops_are_squares_of_their_own_image():
-    images, keep = torch.rand(4, 3, 18, 20), Keep()
-    places = [windows(image, 16) for image in images]
-    mirrored = [windows(image.flip(2), 16) for image in images]
-    found = set()
-    for generator in generators(20):
-        denoising_terms(keep, images, images, settings(), generator)
-        assert keep.seen.shape == (4, 3, 16, 16)
-        for number, crop in enumerate(tuple(crop.flatten().tolist()) for crop in keep.seen):
-            assert crop in places[number] or crop in mirrored[number]
-            found.add((number, crop in mirrored[number], crop))
-    assert len(found) > 45 and {turned for _, turned, _ in found} == {False, True}
+    images = some_bytes(6)
+    for seed in range(5):
+        clean, noisy = augment(images, images.clone(), settings(crop=crop), training_step(6, seed))
+        assert torch.equal(clean, noisy)
+        assert clean.shape == (6, *((16, 16) if crop == 16 else (24, 20)), 3)
 
 
 def test_no_flip_where_none_is_asked_for():
-    images, keep = torch.rand(4, 3, 20, 20), Keep()
-    for generator in generators(5):
-        denoising_terms(keep, images, images, settings(flip=False, crop=None), generator)
-        assert torch.equal(keep.seen, images)
+    images = some_bytes()
+    for seed in range(5):
+        clean, noisy = augment(images, images, settings(flip=False, crop=None), training_step(4, seed))
+        assert torch.equal(clean, images) and torch.equal(noisy, images)
 
 
 def test_evaluation_takes_whole_images():
-    images, keep = torch.rand(2, 3, 24, 20), Keep()
-    assert denoising_terms(keep, images, images + 0.5, settings(), None)["loss"].tolist() == pytest.approx([0.5, 0.5])
-    assert torch.equal(keep.seen, images + 0.5)
+    clean = some_bytes() // 2
+    found = dae_terms_of(settings())(nn.Identity(), (clean, clean + 51), validation_step(4))
+    assert found["loss"].tolist() == pytest.approx([0.2] * 4)
 
 
-def test_the_same_generator_the_same_loss():
-    images, noisy = torch.rand(4, 3, 24, 20), torch.rand(4, 3, 24, 20)
-    first, again, other = (
-        denoising_terms(nn.Identity(), images, noisy, settings(), torch.Generator().manual_seed(seed))["loss"]
-        for seed in (1, 1, 2)
-    )
+def test_the_same_seed_the_same_loss():
+    batch, terms_of = (some_bytes(), some_bytes()), dae_terms_of(settings())
+    first, again, other = (terms_of(nn.Identity(), batch, training_step(4, seed))["loss"] for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_bfloat16_is_close_to_float32():
+    network, clean = make_network(settings(), 24, 20), torch.rand(4, 3, 24, 20)
+    for weight in network.parameters():
+        nn.init.normal_(weight, std=0.1)
+    found = [
+        denoising_terms(network, clean, clean, settings(), Step(0, None, 4, precision=precision))["loss"]
+        for precision in (torch.float32, torch.bfloat16)
+    ]
+    assert torch.allclose(*found, rtol=0.05) and not torch.equal(*found) and found[1].dtype == torch.float32
+
+
+def test_mean_colour_by_hand():
+    images = np.zeros((130, 2, 1, 3), np.uint8)  # more than are summed at once
+    images[:65, 0], images[..., 2] = 255, 51
+    assert mean_colour(images).tolist() == pytest.approx([0.25, 0.25, 0.2])
 
 
 @pytest.mark.parametrize("chosen", [settings(), report(), report(7, crop=None)])

@@ -47,6 +47,16 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert os.listdir(tmp_path) == ["folder"] and os.listdir(folder) == ["new"]
 
 
+def test_what_a_killed_process_left_is_taken_over(tmp_path):
+    (tmp_path / ".file.tmp").write_text("half")
+    (tmp_path / ".folder.tmp").mkdir()
+    (tmp_path / ".folder.tmp/half").write_text("half")
+    with whole_file(tmp_path / "file"), whole_folder(tmp_path / "folder") as folder:
+        (folder / "new").write_text("new")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"] and os.listdir(tmp_path / "folder") == ["new"]
+    assert (tmp_path / "file").read_text() == ""
+
+
 def test_permissions_are_those_of_any_new_file(tmp_path):
     before = os.umask(0o027)
     try:

@@ -12,28 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project_copy import ENVIRONMENT, ROOT, commit, copy_project, dvc, git, leaves, stages_run
+from project_copy import ENVIRONMENT, ROOT, commit, copy_project, dvc, git, leaves, shrink, stages_run
 
 from facevae.dae import DaeSettings
 from facevae.params import load_section
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 DATA_STAGES = ("download", "crop_pad_dae", "crop_pad_vae", "add_noise", "cache_arrays_dae", "cache_arrays_vae")
-SMALL = {
-    "download": {"synthetic": {"images": 60, "seed": 0, "pairs": 2}},
-    "crop_pad": {"dae": {"images": 12}, "vae": {"size": 32}},
-    "cache_arrays": {"dae": {"images": 12}},
-    "dae": {
-        "epochs": 1, "crop": 32, "batch_size": 4, "threads": 1, "valid_share": 0.2,
-        "unet": {"width": 8, "levels": 1, "blocks": 1},
-    },
-    "vae": {
-        "epochs": 1, "threads": 1, "deep": {"width": 8, "blocks": 1},
-        "features": {"epochs": 1, "width": 8, "threads": 1},
-    },
-    "train_judge": {"epochs": 1, "width": 8, "threads": 1},
-    "evaluate_vae": {"faces": 2, "samples": 4, "edited_faces": 5, "attributes": ["Smiling"]},
-}  # fmt: skip
 # Imported by every Python that starts in the project: notes which fields of the sections a stage looks at.
 WATCH = """
 import atexit, os
@@ -67,21 +52,6 @@ def project(tmp_path_factory):
     (folder.parent / "watched.txt").write_text((outside / "watched").read_text(encoding="utf-8"), encoding="utf-8")
     commit(folder, "first")
     return folder
-
-
-def shrink(folder: Path) -> None:
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    merge(params, SMALL)
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-
-
-def merge(into: dict, changes: dict) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict):
-            merge(into[key], value)
-        else:
-            into[key] = value
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -204,7 +174,8 @@ def test_a_killed_training_leaves_nothing_half_and_goes_on(project):
     """SIGKILL in the middle of `dvc exp run`; and 1e-05 from the command line reaches the stage as a number."""
     changes = ("-S", "dae.learning_rate=1e-05", "-S", "dae.epochs=20")
     running = subprocess.Popen(
-        ["dvc", "exp", "run", *changes, "train_dae"], cwd=project, env=ENVIRONMENT, text=True,
+        ["dvc", "exp", "run", *changes, "train_dae"], cwd=project, text=True,
+        env={**ENVIRONMENT, "FACEVAE_CHECKPOINT_SECONDS": "0"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -220,7 +191,7 @@ def test_a_killed_training_leaves_nothing_half_and_goes_on(project):
 
     output = dvc(project, "repro", "train_dae")
     assert stages_run(output) == {"train_dae"}
-    assert re.search(r"resuming after epoch \d+ of 20", output)
+    assert re.search(r"resuming after epoch \d+ of 20, step \d", output)
     with open(project / "results/train_dae/history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 21))

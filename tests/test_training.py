@@ -1,6 +1,9 @@
 """The training loop: what it counts, what it refuses, and that stopping changes nothing."""
 
+import errno
 import itertools
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -9,11 +12,12 @@ from model_data import TRAINING
 from raw_data import one_line
 from torch import nn
 
+from facevae.batches import HostRows
 from facevae.checkpoints import Checkpoint
 from facevae.logs import RunLog
 from facevae.optimization import TrainingSettings
-from facevae.runs import pick_device
-from facevae.training import evaluate, fit, generator_for
+from facevae.runs import Run
+from facevae.training import evaluate, fit
 
 CPU = torch.device("cpu")
 ROWS = np.arange(11, dtype=np.float32)[:, None]
@@ -35,17 +39,19 @@ class Recorded:
     def __init__(self):
         self.rows, self.epochs, self.training = [], [], []
 
-    def __call__(self, model, batch, epoch, generator):
+    def __call__(self, model, batch, step):
         self.rows.append(batch[0].flatten().tolist())
-        self.epochs.append(epoch)
-        self.training.append((model.training, generator is not None))
+        self.epochs.append(step.epoch)
+        self.training.append((model.training, step.training))
         return {"loss": (model(batch[0]) - 2).square().flatten(), "row_number": batch[0].flatten()}
 
 
-def train(terms, rows=(ROWS,), valid=NONE, model=None, log=None, checkpoint=None, **changes):
-    log = log or RunLog(None)
-    model = model or network()
-    return model, fit(model, terms, rows, valid, settings(**changes), device=CPU, log=log, checkpoint=checkpoint)
+def train(terms, rows=(ROWS,), valid=NONE, model=None, log=None, slot=None, observe=None, **changes):
+    """A model and its history. With a slot a checkpoint is saved after every step."""
+    log, model = log or RunLog(None), model or network()
+    run = Run(CPU, slot=slot, checkpoint_seconds=changes.pop("checkpoint_seconds", 0.0))
+    section = "vae.features"
+    return model, fit(model, terms, rows, valid, settings(**changes), run, log, section=section, observe=observe)
 
 
 def test_every_row_once_per_epoch_in_another_order():
@@ -77,7 +83,7 @@ def test_the_last_smaller_batch_weighs_right():
 
 def test_evaluation_does_not_depend_on_the_batch():
     model = network()
-    found = [evaluate(model, Recorded(), (ROWS,), size, device=CPU, epoch=1) for size in (1, 3, 11, 64)]
+    found = [evaluate(model, Recorded(), HostRows((ROWS,), CPU), size, 1, Run(CPU)) for size in (1, 3, 11, 64)]
     expected = (model(torch.from_numpy(ROWS)) - 2).square().mean().item()
     assert all(row == {"loss": pytest.approx(expected), "row_number": 5.0} for row in found)
 
@@ -92,7 +98,7 @@ def test_no_valid_rows_no_valid_columns():
 def test_rows_stay_together():
     pairs = []
 
-    def terms(model, batch, epoch, generator):
+    def terms(model, batch, step):
         pairs.extend(zip(batch[0].flatten().tolist(), batch[1].tolist(), strict=True))
         return {"loss": model(batch[0]).flatten()}
 
@@ -111,17 +117,11 @@ def test_the_loss_falls_to_nothing():
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 1000
 
 
-def test_random_numbers_are_keyed():
-    draws = [torch.rand(4, generator=generator_for(*key)) for key in ((0, 1, 2), (0, 2, 1), (1, 1, 2), (0, 1, 2))]
-    assert torch.equal(draws[0], draws[3])
-    assert len({tuple(draw.tolist()) for draw in draws}) == 3
-
-
 def test_every_step_draws_its_own_numbers():
     seeds = []
 
-    def terms(model, batch, epoch, generator):
-        seeds.append(generator.initial_seed())
+    def terms(model, batch, step):
+        seeds.append(step.generator.initial_seed())
         return {"loss": model(batch[0]).flatten()}
 
     train(terms)
@@ -131,11 +131,11 @@ def test_every_step_draws_its_own_numbers():
     assert seeds[18:] == seeds[:9]
 
 
-def noisy_terms(model, batch, epoch, generator):
+def noisy_terms(model, batch, step):
     """Terms that draw, on images that a convolution sees."""
     x = batch[0].view(-1, 1, 1, 1).expand(-1, 3, 4, 4) / 11
-    if generator is not None:
-        x = x + torch.randn(x.shape, generator=generator)
+    if step.training:
+        x = x + step.randn(3, 4, 4)
     return {"loss": model(x).square().flatten(1).mean(1)}
 
 
@@ -144,88 +144,220 @@ def convolutions():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.SiLU(), nn.Conv2d(8, 3, 2))
 
 
+def same_weights(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 class Stop(Exception):
     pass
 
 
-class Interrupted(RunLog):
-    """A log at whose `last` epoch the machine goes down."""
+class Lines(RunLog):
+    """A log that keeps its lines."""
 
-    def __init__(self, last):
+    def __init__(self):
         super().__init__(None)
-        self.last, self.lines = last, []
+        self.lines = []
 
     def line(self, text):
         self.lines.append(text)
 
-    def epoch(self, row, *_):
-        if row["epoch"] == self.last:
+
+def stopping_at(step):
+    """Terms that draw, and a machine that goes down in the step of this number, counted over the run from 1."""
+    count = itertools.count(1)
+
+    def terms(model, batch, moment):
+        if moment.training and next(count) == step:
             raise Stop
+        return noisy_terms(model, batch, moment)
+
+    return terms
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_an_interrupted_training_ends_in_the_same_bits(tmp_path, optimizer):
-    changes = {"optimizer": optimizer, "schedule": "cosine", "weight_decay": 0.1, "valid": (ROWS[:3],)}
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_training_interrupted_anywhere_ends_in_the_same_bits(tmp_path, optimizer, keep):
+    changes = {"optimizer": optimizer, "schedule": "cosine", "weight_decay": 0.1, "valid": (ROWS[:3],), "keep": keep}
     undisturbed, history = train(noisy_terms, model=convolutions(), **changes)
-
-    for last in (2, 3, 1):  # after one epoch, after two, and then never again
-        log = Interrupted(last)
-        with Checkpoint(tmp_path / "c") as checkpoint:
-            if last == 1:
-                resumed, found = train(noisy_terms, model=convolutions(), checkpoint=checkpoint, **changes)
-            else:
-                with pytest.raises(Stop):
-                    train(noisy_terms, model=convolutions(), log=log, checkpoint=checkpoint, **changes)
-        assert log.lines == (["resuming after epoch 1 of 3"] if last == 3 else [])
-    assert found == history
-    assert all(torch.equal(a, b) for a, b in zip(undisturbed.parameters(), resumed.parameters(), strict=True))
-
-
-def test_a_step_interrupted_in_the_middle_of_an_epoch(tmp_path):
-    undisturbed, history = train(noisy_terms, model=convolutions())
-
-    def breaks(model, batch, epoch, generator):
-        if epoch > 1.5:
-            raise Stop
-        return noisy_terms(model, batch, epoch, generator)
-
-    with Checkpoint(tmp_path / "c") as checkpoint:
-        with pytest.raises(Stop):
-            train(breaks, model=convolutions(), checkpoint=checkpoint)
+    # Three steps an epoch. Each try gets so far and then goes down: in the middle and at both ends of an epoch.
+    for stop, resumed_at in ((2, None), (2, "0 of 3, step 1"), (3, "0 of 3, step 2"), (1, "1 of 3, step 1")):
+        log, model = Lines(), convolutions()
+        with Checkpoint(tmp_path / "c") as checkpoint, pytest.raises(Stop):
+            train(stopping_at(stop), model=model, log=log, slot=checkpoint.slot("state"), **changes)
         torch.rand(100)  # what else was drawn meanwhile is of no account
-        resumed, found = train(noisy_terms, model=convolutions(), checkpoint=checkpoint)
-    assert found == history
-    assert all(torch.equal(a, b) for a, b in zip(undisturbed.parameters(), resumed.parameters(), strict=True))
+        assert ("resuming after epoch" in log.lines[0]) == (resumed_at is not None)
+        assert resumed_at is None or resumed_at in log.lines[0]
+    with Checkpoint(tmp_path / "c") as checkpoint:
+        resumed, found = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"), **changes)
+    assert found == history and same_weights(undisturbed, resumed)
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
     with Checkpoint(tmp_path / "c") as checkpoint:
-        model, history = train(noisy_terms, model=convolutions(), checkpoint=checkpoint)
-        again, found = train(None, model=convolutions(), checkpoint=checkpoint)
-    assert found == history
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+        model, history = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"))
+        again, found = train(None, model=convolutions(), slot=checkpoint.slot("state"))
+    assert found == history and same_weights(model, again)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
+    undisturbed, history = train(noisy_terms, model=convolutions())
+    with Checkpoint(tmp_path / "c") as checkpoint:
+        slot = checkpoint.slot("state")
+        with pytest.raises(Stop):
+            train(stopping_at(6), model=convolutions(), slot=slot)
+        slot.file.write_bytes(slot.file.read_bytes()[:-1])
+        log = Lines()
+        resumed, found = train(noisy_terms, model=convolutions(), log=log, slot=slot)
+    assert "state.safetensors is damaged" in log.lines[0] and "epoch 1 of 3, step 1" in log.lines[1]
+    assert found == history and same_weights(undisturbed, resumed)
+
+
+def test_a_disk_that_is_full_is_said_and_the_training_goes_on(tmp_path, monkeypatch):
+    undisturbed, _ = train(noisy_terms, model=convolutions())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Checkpoint(tmp_path / "c") as checkpoint:
+        monkeypatch.setattr(os, "fsync", full)
+        log = Lines()
+        model, _ = train(noisy_terms, model=convolutions(), log=log, slot=checkpoint.slot("state"), epochs=3)
+    assert [line for line in log.lines if "No space left on device" in line and "there is none yet" in line]
+    assert same_weights(undisturbed, model)
+
+
+def test_a_checkpoint_is_saved_when_it_is_due(tmp_path, monkeypatch):
+    saves = []
+    with Checkpoint(tmp_path / "c") as checkpoint:
+        slot = checkpoint.slot("state")
+        monkeypatch.setattr(slot, "save", lambda tensors, facts: saves.append((len(facts["history"]), facts["step"])))
+        train(noisy_terms, model=convolutions(), slot=slot, checkpoint_seconds=1e9)
+    assert saves == [(3, 0)]  # what follows the training may be interrupted too
+
+
+def test_a_run_that_is_asked_to_stop_saves_and_says_so(tmp_path):
+    undisturbed, history = train(noisy_terms, model=convolutions())
+    with Checkpoint(tmp_path / "c") as checkpoint:
+        run = Run(CPU, slot=checkpoint.slot("state"))
+
+        def asked(model, batch, step):
+            if step.epoch > 1:
+                run.stopping.set()
+            return noisy_terms(model, batch, step)
+
+        with one_line("epoch 2, step 2", "a signal to stop", "it goes on from here"):
+            fit(convolutions(), asked, (ROWS,), NONE, settings(), run, RunLog(None), section="dae")
+        resumed, found = train(noisy_terms, model=convolutions(), slot=run.slot)
+    assert found == history and same_weights(undisturbed, resumed)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite(value):
     model = network()
 
-    def terms(model, batch, epoch, generator):
+    def terms(model, batch, step):
         loss = model(batch[0]).flatten()
         kl = torch.zeros(len(loss))
-        kl[-1] = value if epoch > 1.5 else 0
+        kl[-1] = value if step.epoch > 1.5 else 0
         return {"loss": loss + kl, "mse": loss, "kl": kl}
 
-    with one_line("epoch 2, step 3", "a finite loss", "kl not finite", "learning_rate (now 0.02)"):
+    with one_line("epoch 2, step 3", "finite losses", "kl not finite", "vae.features.learning_rate (now 0.02)"):
         train(terms, model=model, learning_rate=0.02)
     assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_a_gradient_that_is_not_finite_though_the_loss_is():
+    model = network()
+
+    def terms(model, batch, step):
+        return {"loss": (model(batch[0]).flatten() * (0.0 if step.epoch > 0.3 else 1.0)).abs().sqrt()}
+
+    with one_line("epoch 1, step 2", "gradient not finite", "lower vae.features.learning_rate"):
+        train(terms, model=model)
+    assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def scripted(losses):
+    """Terms whose validation loss is `losses`, epoch by epoch; training moves the weights all the same."""
+
+    def terms(model, batch, step):
+        loss = (model(batch[0]) - 2).square().flatten()
+        return {"loss": loss if step.training else 0 * loss + losses[int(step.epoch) - 1]}
+
+    return terms
+
+
+def test_early_stopping():
+    log = Lines()
+    _, history = train(scripted([3, 2, 2, 2.5, 1]), valid=(ROWS,), epochs=5, patience=2, log=log)
+    # The lowest loss came first in epoch 2; two epochs later none was lower.
+    assert [row["valid_loss"] for row in history] == [3, 2, 2, 2.5]
+    assert log.lines[-1] == "stopping early: no lower valid_loss for 2 epochs"
+
+
+def test_the_best_epochs_weights_are_kept():
+    two, _ = train(scripted([3, 2]), valid=(ROWS,), epochs=2)
+    log = Lines()
+    best, history = train(scripted([3, 2, 2, 4]), valid=(ROWS,), epochs=4, keep="best", log=log)
+    last, _ = train(scripted([3, 2, 2, 4]), valid=(ROWS,), epochs=4)
+    assert len(history) == 4 and log.lines[-1] == "keeping the weights after epoch 2"
+    assert same_weights(best, two) and not same_weights(last, two)
+
+
+@pytest.mark.parametrize("changes", [{"keep": "best"}, {"patience": 1}])
+def test_what_looks_at_the_validation_needs_one(changes):
+    with one_line("vae.features", "validation images", "found none"):
+        train(Recorded(), **changes)
+
+
+def test_what_is_wrong_with_a_model_is_said_after_each_epoch():
+    log = Lines()
+
+    def observe(model, row):
+        assert not model.training
+        row["seen"] = 7.0
+        return None if row["epoch"] == 2 else "it has collapsed"
+
+    _, history = train(Recorded(), log=log, observe=observe, epochs=3)
+    assert [row["seen"] for row in history] == [7.0] * 3
+    assert log.lines.count("warning: it has collapsed") == 2
+
+
+def test_the_choices_are_said_in_one_line():
+    log = Lines()
+    train(Recorded(), log=log, precision="bfloat16", threads=1)
+    assert log.lines[0] == "on cpu with 1 thread, bfloat16; arrays read from disk, 11 images, 3 steps an epoch"
+
+
+def test_compiled_and_not_are_the_same_but_for_rounding():
+    """torch.compile needs a C++ compiler at run time."""
+    if not shutil.which(os.environ.get("CXX", "g++")):
+        pytest.skip("no C++ compiler on this machine")
+    plain, _ = train(Recorded(), epochs=1)
+    log, model = Lines(), network()
+    fit(model, Recorded(), (ROWS,), NONE, settings(epochs=1), Run(CPU, compile="on"), log, section="dae")
+    assert "compiled" in log.lines[0]
+    for one, other in zip(plain.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_the_loop_waits_for_no_number(monkeypatch):
+    """On a GPU reading a number waits for the device. Within an epoch, without a bar, none is read."""
+    reads = []
+    whole = torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: reads.append(1) or whole(tensor))
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: pytest.fail("item() in the loop"))
+    train(Recorded(), epochs=2)
+    assert len(reads) == 2 * 2  # an epoch's means of two terms
 
 
 def test_a_line_per_epoch(capsys):
     train(Recorded(), log=RunLog(None, "judge "), valid=(ROWS[:2],), epochs=2)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[1].startswith("judge epoch 2/2  train_loss ")
-    assert "train_row_number 5" in lines[1] and "valid_row_number 0.5" in lines[1] and lines[1].endswith(" images/s")
+    assert len(lines) == 3 and lines[2].startswith("judge epoch 2/2  train_loss ")
+    assert "train_row_number 5" in lines[2] and "valid_row_number 0.5" in lines[2] and lines[2].endswith(" images/s")
+    assert lines[1].endswith(" left")
 
 
 def test_tensorboard_has_the_history(tmp_path):
@@ -245,14 +377,3 @@ def test_tensorboard_has_the_history(tmp_path):
         (row["epoch"], pytest.approx(row["train_loss"])) for row in history
     ]
     assert events.Tags()["images"] == ["reconstructions"]
-
-
-@pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu0"])
-def test_a_device_that_is_not_there(name):
-    with one_line("--device", name, "auto, cpu"):
-        pick_device(name)
-
-
-def test_devices_that_are_there():
-    assert pick_device("cpu") == CPU
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

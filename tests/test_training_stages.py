@@ -29,7 +29,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, stage, arrays=None, **sections):
+    def __call__(self, stage, arrays=None, checkpoint_seconds=60.0, **sections):
         name = stage.__name__.split(".")[-1]
         kind = "dae" if "dae" in name else "vae"
         models = self.folder / "models"
@@ -39,7 +39,7 @@ class Project:
             "results": self.folder / "results" / name,
         }
         if name.startswith("train"):
-            options["logs"] = self.folder / "logs"
+            options |= {"logs": self.folder / "logs", "checkpoint_seconds": checkpoint_seconds}
         if stage is attribute_vectors:
             options["output"] = models / "attribute_vectors.safetensors"
         if stage is evaluate_vae:
@@ -132,6 +132,14 @@ def test_the_same_bytes_again(finished, project):
     assert project.outputs() == Project(finished).outputs()
 
 
+@pytest.mark.parametrize("stage", [attribute_vectors, evaluate_dae, evaluate_vae])
+def test_what_is_measured_does_not_depend_on_the_machines_threads(trained, stage):
+    """They are those of the model's training, whose bits depend on them anyway."""
+    torch.set_num_threads(2)
+    trained(stage)
+    assert torch.get_num_threads() == 1
+
+
 def table(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -188,7 +196,7 @@ def test_an_interrupted_stage_goes_on_in_the_same_bits(finished, project, monkey
 
     monkeypatch.setattr(RunLog, "epoch", goes_down)
     with pytest.raises(KeyboardInterrupt):
-        project(stage)
+        project(stage, checkpoint_seconds=0.0)
     assert not project.outputs()
     monkeypatch.setattr(RunLog, "epoch", whole)
     capsys.readouterr()
@@ -320,9 +328,38 @@ def test_sizes_that_no_network_takes(project, capsys):
 
 
 def test_a_loss_that_runs_away_leaves_no_model(project):
-    with one_line("epoch 1, step 1", "loss not finite", "lower learning_rate"):
+    with one_line("epoch 1, step 1", "loss not finite", "lower vae.learning_rate"):
         project(train_vae, vae={"beta": 1e308, "feature_weight": 0.0, "kl_warmup_epochs": 0.0})
     assert not project.outputs()
+
+
+def test_the_reports_own_learning_rate_is_said_to_collapse(project, capsys):
+    """0.1, as the report had it, with its network, its loss and Adam."""
+    report = {"architecture": "report", "reconstruction": "bce", "feature_weight": 0.0, "learning_rate": 0.1}
+    project(train_vae, vae={**report, "epochs": 5})
+    last = capsys.readouterr().out.splitlines()[-2]
+    assert last.startswith("vae warning: no latent dimension is active") and "vae.learning_rate (now 0.1)" in last
+    assert table(project.folder / "results/train_vae/history.csv")[-1]["active_dimensions"] == "0"
+    project(train_vae, vae={"learning_rate": 0.01, "epochs": 8})
+    assert "warning" not in capsys.readouterr().out.splitlines()[-2]
+
+
+def test_a_denoiser_that_answers_one_colour_is_said_to_have_collapsed(project, capsys):
+    report = {"architecture": "report", "report": {**LISTS, "latent_dim": None}, "loss": "bce", "epochs": 2}
+    project(train_dae, dae={**report, "learning_rate": 10.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert "dae warning: the denoiser is no better than one constant colour" in lines[-2]
+    assert "dae.learning_rate (now 10)" in lines[-2]
+    row = table(project.folder / "results/train_dae/history.csv")[-1]
+    assert float(row["valid_loss"]) >= float(row["constant_colour_loss"])
+
+
+def test_the_constant_colours_loss_by_hand(project):
+    project(train_dae, dae={"epochs": 1})
+    clean = np.load(project.folder / "data/dae/arrays/clean.npy")[:10] / 255
+    (row,) = table(project.folder / "results/train_dae/history.csv")
+    expected = np.abs(clean - clean.mean((0, 1, 2))).mean()
+    assert float(row["constant_colour_loss"]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["Smilling", "Nobody"])

@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from model_data import LISTS, VAE
+from model_data import LISTS, VAE, training_step, validation_step
 from torch import nn
 
 from facevae.classifier import Classifier
+from facevae.layers import as_bytes
 from facevae.losses import binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
+from facevae.steps import Step
 from facevae.vae import FeatureDistance, Vae, VaeSettings, facts_of, rebuild, reparameterize, vae_terms
+from facevae.vae_training import vae_terms_of
 
 
 def settings(**changes):
@@ -72,24 +75,23 @@ def test_a_size_that_does_not_divide(changes, size, part):
 
 def test_a_draw_from_the_posterior():
     mu, logvar = torch.tensor([[1.0, -2.0]]).expand(20_000, 2), torch.tensor([[0.0, -2.0]]).expand(20_000, 2)
-    z = reparameterize(mu, logvar, seeded())
-    assert torch.equal(z, reparameterize(mu, logvar, seeded()))
-    assert not torch.equal(z, reparameterize(mu, logvar, seeded(1)))
+    z = reparameterize(mu, logvar, torch.randn(20_000, 2, generator=seeded()))
     assert torch.allclose(z.mean(0), torch.tensor([1.0, -2.0]), atol=0.03)
     assert torch.allclose(z.var(0), torch.tensor([0.0, -2.0]).exp(), rtol=0.05)
+    assert torch.equal(reparameterize(mu, logvar, torch.zeros(20_000, 2)), mu)
 
 
 def test_gradients_pass_through_the_draw():
     mu, logvar = torch.zeros(1, 4, requires_grad=True), torch.zeros(1, 4, requires_grad=True)
-    z = reparameterize(mu, logvar, seeded())
-    z.sum().backward()
+    noise = torch.tensor([[1.0, -2.0, 0.0, 0.5]])
+    reparameterize(mu, logvar, noise).sum().backward()
     # dz/dmu = 1, dz/dlogvar = noise * sigma / 2.
-    assert torch.equal(mu.grad, torch.ones(1, 4)) and torch.allclose(logvar.grad, z / 2)
+    assert torch.equal(mu.grad, torch.ones(1, 4)) and torch.equal(logvar.grad, noise / 2)
 
 
 def test_a_wild_logvar_stays_finite(vae, images):
     nn.init.constant_(vae.encoder.logvar.bias, 1000.0)
-    assert vae_terms(vae, images, settings(), None, 1.0, seeded())["loss"].isfinite().all()
+    assert vae_terms(vae, images, settings(), None, 1.0, training_step(3))["loss"].isfinite().all()
 
 
 @pytest.mark.parametrize("reconstruction", ["gaussian", "bce"])
@@ -97,7 +99,7 @@ def test_a_wild_logvar_stays_finite(vae, images):
 def test_the_loss_is_the_sum_of_its_terms(vae, images, reconstruction, beta):
     chosen = settings(reconstruction=reconstruction, feature_weight=0.25)
     features = FeatureDistance(Classifier(16, 8, 2), images)
-    terms = vae_terms(vae, images, chosen, features, beta, None)
+    terms = vae_terms(vae, images, chosen, features, beta, validation_step(3))
     mu, logvar = vae.encode(images)
     decoded = vae.decode(mu)
     values = 3 * 16 * 16
@@ -113,46 +115,65 @@ def test_the_loss_is_the_sum_of_its_terms(vae, images, reconstruction, beta):
 
 
 def test_validation_is_deterministic_and_each_images_own(vae, images):
-    together = vae_terms(vae.eval(), images, settings(), None, 1.0, None)
-    alone = vae_terms(vae, images[2:], settings(), None, 1.0, None)
+    together = vae_terms(vae.eval(), images, settings(), None, 1.0, validation_step(3))
+    alone = vae_terms(vae, images[2:], settings(), None, 1.0, validation_step(1))
     assert all(torch.allclose(together[name][2:], alone[name], rtol=1e-4) for name in together)
 
 
-def test_training_draws_and_flips_by_its_generator(vae, images):
+def test_training_draws_by_its_seed(vae, images):
     chosen = settings(reconstruction="bce")
-    first, again, other = (vae_terms(vae, images, chosen, None, 1.0, seeded(seed))["loss"] for seed in (1, 1, 2))
+    first, again, other = (
+        vae_terms(vae, images, chosen, None, 1.0, training_step(3, seed))["loss"] for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_flipping_can_be_left_out(vae, images):
+def test_flips_are_for_training_and_can_be_left_out(vae, images):
     nn.init.constant_(vae.encoder.logvar.bias, -1000.0)  # nearly no noise: what is left is the flip
     nn.init.zeros_(vae.encoder.logvar.weight)
-    chosen = {flip: settings(reconstruction="bce", flip=flip) for flip in (True, False)}
-    still = vae_terms(vae, images, chosen[False], None, 1.0, None)["mse"]
-    losses = [vae_terms(vae, images, chosen[False], None, 1.0, seeded(seed))["mse"] for seed in range(4)]
+    data = (as_bytes_of(images),)
+    terms_of = {flip: vae_terms_of(settings(reconstruction="bce", flip=flip), None) for flip in (True, False)}
+    still = terms_of[True](vae, data, validation_step(3))["mse"]
+    losses = [terms_of[False](vae, data, training_step(3, seed))["mse"] for seed in range(4)]
     assert all(torch.allclose(loss, still, rtol=1e-3) for loss in losses)
-    losses = [vae_terms(vae, images, chosen[True], None, 1.0, seeded(seed))["mse"] for seed in range(4)]
+    losses = [terms_of[True](vae, data, training_step(3, seed))["mse"] for seed in range(4)]
     assert not all(torch.allclose(loss, still, rtol=1e-3) for loss in losses)
 
 
+def as_bytes_of(images):
+    return torch.from_numpy(as_bytes(images))
+
+
+def test_bfloat16_is_close_to_float32_and_its_losses_are_float32(vae, images):
+    features = FeatureDistance(Classifier(16, 8, 2), images)
+    found = {
+        precision: vae_terms(vae, images, settings(), features, 1.0, Step(0, None, 3, precision=precision))
+        for precision in (torch.float32, torch.bfloat16)
+    }
+    for name, values in found[torch.bfloat16].items():
+        assert values.dtype == torch.float32
+        assert torch.allclose(values, found[torch.float32][name], rtol=0.03, atol=0.01)
+    assert not torch.equal(found[torch.bfloat16]["mse"], found[torch.float32]["mse"])
+
+
 def test_the_variance_moves_in_training_only(vae, images):
-    vae_terms(vae, images, settings(), None, 1.0, None)
+    vae_terms(vae, images, settings(), None, 1.0, validation_step(3))
     assert vae.variance == torch.tensor(0.1)
-    mse = vae_terms(vae, images, settings(), None, 1.0, seeded())["mse"].mean()
+    mse = vae_terms(vae, images, settings(), None, 1.0, training_step(3))["mse"].mean()
     assert torch.allclose(vae.variance, 0.1 + 0.05 * (mse - 0.1)) and not vae.variance.requires_grad
     moved = vae.variance.clone()
-    vae_terms(vae, images, settings(reconstruction="bce"), None, 1.0, seeded())
+    vae_terms(vae, images, settings(reconstruction="bce"), None, 1.0, training_step(3))
     assert torch.equal(vae.variance, moved)
 
 
 def test_training_uses_the_batchs_own_variance(vae, images):
-    terms = vae_terms(vae, images, settings(), None, 1.0, seeded())
+    terms = vae_terms(vae, images, settings(), None, 1.0, training_step(3))
     assert torch.allclose(terms["reconstruction_loss"], gaussian_nll(terms["mse"], terms["mse"].mean(), 768))
 
 
 def test_the_shared_variance_is_no_way_to_lower_the_loss(vae, images):
     # The gradient of the calibrated loss is that of mse / (2 variance), the variance held (Rybkin et al., equation 5).
-    terms = vae_terms(vae, images, settings(), None, 0.0, seeded())
+    terms = vae_terms(vae, images, settings(), None, 0.0, training_step(3))
     weight = vae.decoder.first[0].bias
     (found,) = torch.autograd.grad(terms["loss"].mean(), weight, retain_graph=True)
     (expected,) = torch.autograd.grad(terms["mse"].mean() * 768 / 2 / terms["mse"].mean().detach(), weight)

@@ -1,0 +1,102 @@
+"""The benchmarks run, say what they should, and count FLOPs right."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from import_closure import ROOT
+from torch import nn
+
+from bench import reading, training
+from bench.cases import CASES, load_cases
+from bench.measuring import Stopwatch, flops_per_image
+from facevae.errors import FacevaeError
+
+PARAMS = ROOT / "params.yaml"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def machine_as_it_was():
+    """The benchmark prepares its process as a stage does; the tests after it have what they had."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def test_a_small_run_measures_each_way(tmp_path, capsys):
+    training.main(
+        PARAMS, cases=["judge-128"], ways=["a", "b", "c"], rounds=1, seconds=0.05, images=8, device="cpu",
+        precision="float32", threads=1, batch_size=2, output=tmp_path / "found.json", folder=tmp_path,
+    )  # fmt: skip
+    header, _, row = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
+    cells = dict(
+        zip((cell.strip() for cell in header.split("|")), (cell.strip() for cell in row.split("|")), strict=True)
+    )
+    assert cells["case"] == "judge-128" and cells["batch"] == "2"
+    assert all(float(cells[way]) > 0 for way in ("a", "b", "c1", "c2", "b/a", "b/c1", "b/c2", "GFLOP"))
+    assert cells["d"] == cells["b'/d"] == "-"
+    found = json.loads((tmp_path / "found.json").read_text())["cases"]["judge-128"]
+    assert {way: len(rates) for way, rates in found["images_per_second"].items()} == {"a": 1, "b": 1, "c1": 1, "c2": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["found.json"], "the images are gone"
+
+
+def test_flops_are_those_of_paper_and_pencil():
+    """Forward and backward of a 3x3 convolution, its input without gradient, and of a linear layer after it."""
+    network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.Flatten(), nn.Linear(5 * 8 * 8, 7))
+    convolution = 2 * 8 * 8 * 5 * 3 * 3 * 3
+    linear = 2 * 5 * 8 * 8 * 7
+
+    def terms_of(model, batch, _):
+        return {"loss": model(batch[0]).mean(1)}
+
+    # Once forwards, and backwards once for the weights and once for the input, where that has a gradient.
+    assert flops_per_image(network, terms_of, (torch.rand(4, 3, 8, 8),), CPU) == 2 * convolution + 3 * linear
+
+
+def test_medians_and_ratios():
+    (case,) = load_cases(PARAMS, ["vae-deep-64"], {})
+    rates = {"matrix": [4e9], "a": [200.0, 90.0, 100.0], "b": [50.0], "d": [25.0], "b'": [75.0]}
+    *_, row = training.table([training.Result(case, 2e7, rates)]).splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == [
+        "vae-deep-64", str(case.settings.batch_size), "100", "50.0", "0.50", "-", "-", "-", "-", "25.0", "75.0", "3.00",
+        "0.02", "25%",
+    ]  # fmt: skip
+
+
+def test_cases_follow_the_parameters():
+    cases = {case.name: case for case in load_cases(PARAMS, CASES, {"batch_size": 3})}
+    assert {case.settings.batch_size for case in cases.values()} == {3}
+    assert cases["dae-report"].size == (220, 180) and cases["vae-deep-64"].size == (64, 64)
+    assert cases["dae-report"].settings.crop is None and cases["dae-unet"].settings.crop is not None
+    assert cases["vae-report-128"].settings.report is not None and cases["vae-report-128"].settings.deep is None
+    with pytest.raises(FacevaeError, match=r"vae-deep-128, .* found vae-deep;"):
+        load_cases(PARAMS, ["vae-deep"], {})
+
+
+def test_stopwatch_leaves_out_the_first_steps(monkeypatch):
+    clock = iter(np.cumsum([0.0] + [10.0] * 4 + [0.0] + [1.0] * 20))
+    monkeypatch.setattr("bench.measuring.time.perf_counter", lambda: next(clock))
+    watch = Stopwatch(4.0, CPU)
+    while not watch.tick():
+        pass
+    assert watch.rate(16) < 16 * 1.01
+
+
+def test_reading_measures_both_ways_and_leaves_nothing_behind(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(reading, "_in_own_process", reading._measure)
+    reading.main(gigabytes=0.01, batches=3, batch_size=2, rounds=2, folder=tmp_path)
+    _, _, *rows = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [name for name, *_ in cells] == ["numpy's memory map", "HostRows"]
+    assert all(float(rate) > 0 and peak.endswith(" MiB") for _, rate, peak, _ in cells)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sparse_file_is_an_array_of_zeros(tmp_path):
+    reading.write_sparse(tmp_path / "a.npy", 3)
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert array.shape == (3, 128, 128, 3) and not array.any()

@@ -1,0 +1,81 @@
+"""All that the rest of a training depends on, through a checkpoint and back."""
+
+import pytest
+import torch
+from model_data import TRAINING
+from torch import nn
+
+from facevae.checkpoints import Slot
+from facevae.optimization import TrainingSettings, make_optimizer
+from facevae.states import Means, TrainingState
+
+CPU = torch.device("cpu")
+
+
+def made(optimizer, steps):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 1)).to(memory_format=torch.channels_last)
+    model.register_buffer("seen", torch.tensor(0.0))
+    settings = TrainingSettings.model_validate(TRAINING | {"optimizer": optimizer})
+    state = TrainingState(model, make_optimizer(model, settings))
+    for number in range(steps):
+        step(state, number)
+    return state
+
+
+def step(state, number):
+    x = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(number))
+    state.optimizer.zero_grad()
+    state.model(x).square().mean().backward()
+    state.optimizer.step()
+    state.model.seen += 1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_training_goes_on_in_the_same_bits(tmp_path, optimizer):
+    state, slot = made(optimizer, steps=3), Slot(tmp_path, "state")
+    state.history, state.step = [{"epoch": 1, "valid_loss": 1 / 3}], 3
+    state.means.add({"loss": torch.tensor([0.1, 0.2])})
+    state.best = {"0.weight": torch.ones(4, 3, 3, 3)}
+    slot.save(*state.packed())
+    again = made(optimizer, steps=0)
+    again.restore(slot.read()[0], CPU)
+    assert (again.history, again.step, again.means.means()) == (state.history, 3, state.means.means())
+    assert torch.equal(again.best["0.weight"], torch.ones(4, 3, 3, 3))
+    for number in (3, 4, 5):
+        step(state, number)
+        step(again, number)
+    assert all(torch.equal(a, b) for a, b in zip(state.model.parameters(), again.model.parameters(), strict=True))
+    assert again.model.seen == 6
+
+
+def test_the_optimizers_state_is_laid_out_like_the_weights(tmp_path):
+    """A fused optimizer reads both in the order of memory."""
+    state, slot = made("adamw", steps=1), Slot(tmp_path, "state")
+    slot.save(*state.packed())
+    again = made("adamw", steps=0)
+    again.restore(slot.read()[0], CPU)
+    for weight, its_state in again.optimizer.state.items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            assert its_state[name].stride() == weight.stride()
+    assert next(iter(again.model.parameters())).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_best_epoch_is_the_first_of_the_lowest():
+    state = made("adam", steps=0)
+    kept = []
+    for number, loss in enumerate([3.0, 1.0, 2.0, 1.0]):
+        state.history.append({"valid_loss": loss})
+        nn.init.constant_(state.model[2].bias, number)
+        state.keep_best()
+        kept.append((state.epochs_since_best(), state.best["2.bias"].item()))
+    assert kept == [(0, 0), (0, 1), (1, 1), (2, 1)]
+
+
+def test_means_weigh_each_image_once():
+    means = Means()
+    means.add({"loss": torch.tensor([1.0, 2.0, 3.0])})
+    means.add({"loss": torch.tensor([10.0])})
+    assert means.means() == {"loss": 4.0}
+    means.clear()
+    assert means.means() == {"loss": 0.0} and means.count == 0

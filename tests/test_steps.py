@@ -1,0 +1,45 @@
+"""A step's random numbers and means: the same for any number of processes."""
+
+import pytest
+import torch
+
+from facevae.processes import Processes
+from facevae.steps import Step, generator_for
+
+
+def test_random_numbers_are_keyed():
+    draws = [torch.rand(4, generator=generator_for(*key)) for key in ((0, 1, 2), (0, 2, 1), (1, 1, 2), (0, 1, 2))]
+    assert torch.equal(draws[0], draws[3])
+    assert len({tuple(draw.tolist()) for draw in draws}) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_processes_draw_the_numbers_of_their_rows(count):
+    def draw(step):
+        return step.rand(), step.randn(2, 3), step.randint(1000)
+
+    whole = draw(Step(0.0, (1, 2, 3), 10))
+    assert [tuple(part.shape) for part in whole] == [(10,), (10, 2, 3), (10,)]
+    shares = [Processes(rank, count).share(10) for rank in range(count)]
+    parts = [draw(Step(0.0, (1, 2, 3), 10, rows=share)) for share in shares]
+    for expected, found in zip(whole, zip(*parts, strict=True), strict=True):
+        assert torch.equal(torch.cat(found), expected)
+
+
+def test_validation_draws_nothing():
+    assert Step(0.0, (0, 0, 0), 4).training and not Step(0.0, None, 4).training
+
+
+def test_the_mean_has_no_gradient_and_leaves_out_what_does_not_count():
+    values = torch.tensor([1.0, 2.0, 6.0], requires_grad=True)
+    assert Step(0.0, (0, 0, 0), 3).mean(values) == 3 and not Step(0.0, (0, 0, 0), 3).mean(values).requires_grad
+    # Of a batch of six, three rows are here, of which two count.
+    assert Step(0.0, (0, 0, 0), 6, rows=slice(0, 3), counted=2).mean(values) == 3 / 6
+
+
+def test_networks_compute_in_the_steps_precision():
+    layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
+    for precision in (torch.float32, torch.bfloat16):
+        with Step(0.0, None, 1, precision=precision).autocast():
+            assert layer(x).dtype == precision
+    assert layer(x).dtype == torch.float32
