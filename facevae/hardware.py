@@ -85,8 +85,8 @@ def _has_matrix_units() -> bool:
 def _keep_freed_memory() -> None:
     """Tell glibc not to hand large freed blocks back to the system, which zeroes each page when it is taken again.
 
-    The activations of a step are freed and taken again in the next. For the report's networks, whose activations
-    are large, a training step was measured to take two thirds of the time. Elsewhere than glibc nothing happens.
+    The activations of a step are freed and taken again in the next; the report's networks, whose activations are
+    large, lose a good part of their time to that. Elsewhere than glibc nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
