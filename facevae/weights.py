@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from facevae.errors import FacevaeError
@@ -16,7 +16,9 @@ def save_weights(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
     """Write named tensors and the facts to rebuild a model from (JSON-able), whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as temporary:
-        save_file(contiguous, temporary, metadata={"facts": json.dumps(facts, sort_keys=True, allow_nan=False)})
+        # Not save_file, whose error on a full disk is none of the system's: a command says those in one line.
+        metadata = {"facts": json.dumps(facts, sort_keys=True, allow_nan=False)}
+        temporary.write_bytes(save(contiguous, metadata))
 
 
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

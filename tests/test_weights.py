@@ -1,6 +1,9 @@
 """Models as files: tensors with their facts, and an error for every file that is not one."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,3 +69,17 @@ def test_nothing_is_pickled(tmp_path):
     data = (tmp_path / "m").read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert json.loads(header["__metadata__"]["facts"]) == FACTS and header["a"]["dtype"] == "F32"
+
+
+def test_a_full_disk_is_the_systems_error_and_keeps_the_old_model(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_weights(path, {"w": torch.zeros(2)}, {"kind": "vae"})
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(path, {"w": torch.ones(2)}, {"kind": "vae"})
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.safetensors"]
