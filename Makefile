@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify test test-slow lint format pictures clean
+.PHONY: help setup repro default report dfc celeba verify test test-slow lint format pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 repro: setup  ## Run the whole pipeline, as far as anything changed
+	dvc repro
+
+default: setup  ## Bring the default settings into params.yaml and run the pipeline
+report: setup  ## The same with the report's settings, on CelebA
+dfc: setup  ## The same with those of Hou et al. 2017, on CelebA
+celeba: setup  ## The same with those for all of CelebA on a GPU
+
+default report dfc celeba:
+	python -m facevae.settings $@
 	dvc repro
 
 verify: setup  ## Run the pipeline twice from nothing and compare every output
@@ -41,6 +50,9 @@ format: setup  ## Bring the code into shape
 
 pictures:  ## Copy the pictures that README.md shows from results/
 	$(BIN)/python docs/pictures.py
+
+page:  ## Write docs/results.md from what was measured
+	$(BIN)/python docs/results.py
 
 clean:  ## Remove the virtual environment and unfinished trainings; data, models and results stay
 	rm -rf $(VENV) .checkpoints logs

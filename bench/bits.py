@@ -57,7 +57,7 @@ def train(stage: str, change: Change, folder: Path) -> Result:
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     params[SECTIONS[stage]] |= {"epochs": EPOCHS, "schedule": "constant", **change.params}
     if stage == "train_vae":
-        params["vae"]["features"]["epochs"] = 1
+        params["vae"]["classifier"]["epochs"] = 1
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     command = [sys.executable, "-m", f"stages.{stage}"]
     for option, value in (("params", "params.yaml"), ("model", "m.safetensors"), ("results", "r"), ("logs", "logs")):

@@ -15,17 +15,18 @@ from facevae.arrays import write_npy
 from facevae.attributes import ATTRIBUTES
 from facevae.batches import Batch, Rows
 from facevae.classifier import Classifier, ClassifierSettings, classifier_terms, positive_weights
-from facevae.dae import DaeSettings, denoising_terms, make_network
+from facevae.dae import DaeSettings, denoising_terms, make_network, with_sigma
 from facevae.dae_training import dae_terms_of
 from facevae.errors import FacevaeError
+from facevae.feature_losses import ClassifierLoss
 from facevae.images import DaeCrop, PadFrame, SquareFrame, VaeCrop, encode_jpeg
 from facevae.judge_training import classifier_terms_of
-from facevae.noise import Noise, NoiseSettings
+from facevae.noise import Noise, NoiseSettings, ends
 from facevae.optimization import TrainingSettings
 from facevae.params import Section, load_section
 from facevae.steps import Step
 from facevae.training import Terms
-from facevae.vae import FeatureDistance, Vae, VaeSettings, vae_terms
+from facevae.vae import Vae, VaeSettings, vae_terms
 from facevae.vae_training import vae_terms_of
 
 # Section of params.yaml, what is changed in it, size of the images in pixels (None: padded whole ones).
@@ -92,6 +93,8 @@ class Data:
     def rows(self, case: Case) -> Rows:
         """What the pipeline opens: memory-mapped images, and the labels for the judge."""
         images = tuple(np.load(path, mmap_mode="r") for path in self.arrays)
+        if isinstance(case.settings, DaeSettings) and case.settings.fresh_noise is not None:
+            return images[:1]  # its noise is its own
         return (*images, self.labels) if isinstance(case.settings, ClassifierSettings) else images
 
 
@@ -121,9 +124,12 @@ def _load_case(params: Path, name: str, changes: dict[str, Any]) -> Case:
     section, own_changes, size = _CASES[name]
     raw = load_section(params, section, _AnySection).model_dump()
     settings = _SETTINGS[section].model_validate(raw | own_changes | changes)
-    if size is None:
+    if isinstance(settings, DaeSettings):
         sigma = load_section(params, "add_noise", NoiseSettings).sigma
-        return Case(name, settings, PadFrame(load_section(params, "crop_pad.dae", DaeCrop).pad), sigma)
+        settings = with_sigma(settings, sigma)
+        # Of a range the upper end: how strong the noise is changes no time.
+        return Case(name, settings, PadFrame(load_section(params, "crop_pad.dae", DaeCrop).pad), ends(sigma)[1])
+    assert size is not None
     crop = load_section(params, "crop_pad.vae", VaeCrop)
     return Case(name, settings, SquareFrame(crop.crop, size, crop.resample), 0.0)
 
@@ -185,8 +191,8 @@ def _autoencoder(settings: VaeSettings, size: int, device: torch.device, layout:
     features = None
     if settings.feature_weight > 0:
         # Not trained: its weights change no time.
-        classifier = Classifier(size, settings.features.width, len(ATTRIBUTES))
-        features = FeatureDistance(classifier, torch.rand(8, 3, size, size)).to(device=device, memory_format=layout)
+        classifier = Classifier(size, settings.classifier.width, len(ATTRIBUTES))
+        features = ClassifierLoss(classifier, torch.rand(8, 3, size, size)).to(device=device, memory_format=layout)
 
     def terms_of_floats(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
         assert isinstance(model, Vae)

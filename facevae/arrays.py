@@ -41,6 +41,11 @@ class VaeArrays:
     names: dict[str, list[str]]
     manifest: dict[str, Any]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images each split has."""
+        return {split: len(images) for split, images in self.images.items()}
+
 
 def open_dae(folder: Path) -> DaeArrays:
     """Open the DAE's arrays, memory-mapped. Raises FacevaeError if a file is missing or does not fit the manifest."""

@@ -16,11 +16,18 @@ def random_flip(step: Step, *images: Tensor) -> tuple[Tensor, ...]:
 
 
 def random_crop(step: Step, size: int, *images: Tensor) -> tuple[Tensor, ...]:
-    """A square of `size` pixels out of each image, anywhere: (n, H, W, C) -> (n, size, size, C)."""
+    """A square of `size` pixels out of each image, anywhere: (n, H, W, C) -> (n, size, size, C).
+
+    A side that is smaller than `size` stays whole.
+    """
     count, height, width, _ = images[0].shape
     # One indexing for the whole batch: slices would have to wait for the numbers to come back from the device.
-    pixels = torch.arange(size, device=images[0].device)
-    rows = (step.randint(height - size + 1)[:, None] + pixels)[:, :, None]
-    columns = (step.randint(width - size + 1)[:, None] + pixels)[:, None, :]
+    rows = _window(step, min(size, height), height)[:, :, None]
+    columns = _window(step, min(size, width), width)[:, None, :]
     numbers = torch.arange(count, device=images[0].device)[:, None, None]
     return tuple(part[numbers, rows, columns] for part in images)
+
+
+def _window(step: Step, size: int, length: int) -> Tensor:
+    """`size` neighbouring numbers below `length`, elsewhere for each image: (n, size)."""
+    return step.randint(length - size + 1)[:, None] + torch.arange(size, device=step.device)

@@ -64,6 +64,10 @@ class Classifier(nn.Module):
             outputs.append(h)
         return outputs
 
+    def embedding(self, images: Tensor) -> Tensor:
+        """Mean over the last stage's places: (N, 3, S, S) -> (N, 4 width), to compare sets of images by."""
+        return F.silu(self.features(images)[-1]).mean((2, 3))
+
     def forward(self, images: Tensor) -> Tensor:
         h = F.silu(self.features(images)[-1])
         return self.head(F.adaptive_avg_pool2d(h, 4).flatten(1))

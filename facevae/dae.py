@@ -1,6 +1,8 @@
 """Denoising autoencoders (Vincent et al. 2008): the report's two-layer network, and a residual U-Net."""
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from facevae.augmentation import random_crop, random_flip
 from facevae.layers import ConvLists, conv_decoder, conv_encoder
 from facevae.losses import PIXEL_LOSSES
+from facevae.noise import FreshSigma, ends
 from facevae.optimization import TrainingSettings
 from facevae.params import Section, select_group
 from facevae.steps import Step
@@ -21,6 +24,15 @@ class ReportDae(ConvLists):
     """The report's autoencoder; `latent_dim` null keeps the convolutional bottleneck, a number makes it dense."""
 
     latent_dim: int | None = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _strides_return_to_the_size(self) -> "ReportDae":
+        if self.latent_dim is None and self.enlargement != self.reduction:
+            raise ValueError(
+                f"decoder_strides whose product is that of encoder_strides, {self.reduction}, so that the image "
+                "returns to its size; with a number for latent_dim the dense layer makes up for any other"
+            )
+        return self
 
 
 class Unet(Section):
@@ -38,6 +50,9 @@ class DaeSettings(TrainingSettings):
     unet: Unet | None = None
     report: ReportDae | None = None
     loss: Literal["bce", "mse", "l1", "charbonnier"]
+    # The noise that each step draws anew: that of add_noise's sigma (`same`), of another, of one from a range; null:
+    # none, it trains on add_noise's copies.
+    fresh_noise: FreshSigma | None
     crop: int | None = Field(ge=16)
     valid_share: float = Field(ge=0, le=0.5)
 
@@ -67,18 +82,17 @@ class ReportNetwork(nn.Module):
 
     def __init__(self, lists: ReportDae, height: int, width: int) -> None:
         super().__init__()
-        if height % lists.reduction or width % lists.reduction:
-            raise ValueError(f"strides that divide {width} x {height} images: they shrink by {lists.reduction}")
+        lists.check_divides(height, width)
         channels = lists.encoder_filters[-1]
         self.encoder = conv_encoder(lists)
         self.bottleneck: nn.Module = nn.Identity()
         if lists.latent_dim is not None:
-            shape = (channels, height // lists.reduction, width // lists.reduction)
-            size = shape[0] * shape[1] * shape[2]
+            size = channels * (height // lists.reduction) * (width // lists.reduction)
+            shape = (channels, height // lists.enlargement, width // lists.enlargement)
             self.bottleneck = nn.Sequential(
                 nn.Flatten(),
                 nn.Linear(size, lists.latent_dim),
-                nn.Linear(lists.latent_dim, size),
+                nn.Linear(lists.latent_dim, math.prod(shape)),
                 nn.Unflatten(1, shape),
             )
         self.decoder = conv_decoder(lists, channels)
@@ -163,9 +177,16 @@ def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
     return network.eval()
 
 
-def denoise(network: nn.Module, noisy: Tensor) -> Tensor:
-    """Denoised images in [0, 1]: (N, 3, H, W) -> (N, 3, H, W)."""
-    return network(noisy).clamp(0, 1)
+def denoise(network: nn.Module, noisy: Tensor, *, self_ensemble: bool = False) -> Tensor:
+    """Denoised images in [0, 1]: (N, 3, H, W) -> (N, 3, H, W).
+
+    `self_ensemble`: the mean of the answers to the image and to its mirror image (Timofte et al. 2016, "Seven ways to
+    improve example-based single image super resolution"), left and right alone: faces don't stand on their heads.
+    """
+    output = network(noisy)
+    if self_ensemble:
+        output = (output + network(noisy.flip(3)).flip(3)) / 2
+    return output.clamp(0, 1)
 
 
 def denoising_terms(
@@ -177,11 +198,30 @@ def denoising_terms(
     return {"loss": PIXEL_LOSSES[settings.loss](output.float(), clean)}
 
 
-def augment(clean: Tensor, noisy: Tensor, settings: DaeSettings, step: Step) -> tuple[Tensor, Tensor]:
-    """The same random crop and flip of both, as the settings ask for: uint8 (N, H, W, 3) each."""
-    if settings.crop is not None and settings.crop < min(clean.shape[1:3]):
-        clean, noisy = random_crop(step, settings.crop, clean, noisy)
-    return random_flip(step, clean, noisy) if settings.flip else (clean, noisy)
+def with_sigma(settings: DaeSettings, stored: float | list[float]) -> DaeSettings:
+    """The settings with the sigma of the stored noise where fresh noise is to be the same."""
+    return settings.model_copy(update={"fresh_noise": stored}) if settings.fresh_noise == "same" else settings
+
+
+def augment(images: Sequence[Tensor], settings: DaeSettings, step: Step) -> tuple[Tensor, ...]:
+    """The same random crop and flip of all, as the settings ask for: uint8 (N, H, W, 3) each.
+
+    A side of the image that is smaller than the crop stays whole.
+    """
+    if settings.crop is not None:
+        images = random_crop(step, settings.crop, *images)
+    return random_flip(step, *images) if settings.flip else tuple(images)
+
+
+def add_fresh_noise(clean: Tensor, sigma: float | list[float], step: Step) -> Tensor:
+    """Noisy copies of images (N, 3, H, W) in [0, 1], in whole grey levels as if they had been stored.
+
+    `sigma` in grey levels; of a range each image gets one of its own, so that one network learns all ("blind", Zhang
+    et al. 2017, DnCNN-B).
+    """
+    low, high = ends(sigma)
+    sigmas = low + (high - low) * step.rand(1, 1, 1)
+    return (clean * 255 + sigmas * step.randn(*clean.shape[1:])).round().clamp(0, 255) / 255
 
 
 def mean_colour(images: np.ndarray) -> Tensor:

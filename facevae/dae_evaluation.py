@@ -1,6 +1,7 @@
 """How well a denoiser denoises, beside doing nothing and beside answering one constant colour."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,9 +18,15 @@ from facevae.progress import track
 
 
 class DaeEvaluation(Section):
-    """Section `evaluate_dae`: how many faces the picture shows."""
+    """Section `evaluate_dae`: how many faces the picture shows; the sweep over noise levels, in grey levels.
+
+    `self_ensemble` averages the answers to an image and to its mirror image.
+    """
 
     faces: int = Field(ge=1, le=16)
+    self_ensemble: bool
+    sweep_sigmas: list[Annotated[float, Field(gt=0, le=255)]] = Field(min_length=1)
+    sweep_images: int = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class DenoisingReport:
 
 @torch.no_grad()
 def evaluate_denoiser(
-    network: nn.Module, arrays: DaeArrays, device: torch.device, batch_size: int = 8
+    network: nn.Module, arrays: DaeArrays, device: torch.device, *, self_ensemble: bool = False, batch_size: int = 8
 ) -> DenoisingReport:
     """Measure every test image, on its own pixels: the border that crop_pad put around it is cut off again.
 
@@ -48,8 +55,8 @@ def evaluate_denoiser(
         rows = slice(start, start + batch_size)
         clean = as_unit_floats(torch.from_numpy(clean_rows[rows].copy()))
         noisy = as_unit_floats(torch.from_numpy(noisy_rows[rows].copy()))
-        denoised = denoise(network, noisy.to(device)).cpu()
-        clean, noisy, denoised = (_without_border(images, pad) for images in (clean, noisy, denoised))
+        denoised = denoise(network, noisy.to(device), self_ensemble=self_ensemble).cpu()
+        clean, noisy, denoised = (without_border(images, pad) for images in (clean, noisy, denoised))
         found = {
             "psnr_db_noisy": psnr_db(noisy, clean),
             "psnr_db": psnr_db(denoised, clean),
@@ -84,10 +91,14 @@ def summary(metrics: dict[str, float]) -> str:
 
 
 @torch.no_grad()
-def denoised_examples(network: nn.Module, noisy: np.ndarray, device: torch.device) -> np.ndarray:
+def denoised_examples(
+    network: nn.Module, noisy: np.ndarray, device: torch.device, *, self_ensemble: bool = False
+) -> np.ndarray:
     """Denoised images as bytes: uint8 (N, H, W, 3) -> uint8 (N, H, W, 3)."""
-    return as_bytes(denoise(network.to(device), as_unit_floats(torch.from_numpy(noisy.copy())).to(device)))
+    images = as_unit_floats(torch.from_numpy(noisy.copy())).to(device)
+    return as_bytes(denoise(network.to(device), images, self_ensemble=self_ensemble))
 
 
-def _without_border(images: Tensor, pad: int) -> Tensor:
+def without_border(images: Tensor, pad: int) -> Tensor:
+    """Images without their outermost `pad` pixels: (N, C, H, W) -> (N, C, H - 2 pad, W - 2 pad)."""
     return images[:, :, pad:-pad, pad:-pad] if pad else images

@@ -7,7 +7,16 @@ from torchvision.utils import make_grid
 
 from facevae.arrays import DaeArrays
 from facevae.batches import Batch
-from facevae.dae import DaeSettings, augment, denoise, denoising_terms, make_network, mean_colour
+from facevae.dae import (
+    DaeSettings,
+    add_fresh_noise,
+    augment,
+    denoise,
+    denoising_terms,
+    make_network,
+    mean_colour,
+    with_sigma,
+)
 from facevae.errors import FacevaeError
 from facevae.layers import as_unit_floats
 from facevae.losses import PIXEL_LOSSES
@@ -26,6 +35,7 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
     The test split stays unseen. Returns the network and its history. Raises FacevaeError if the network does not
     fit the images.
     """
+    settings = with_sigma(settings, arrays.manifest["noise"]["sigma"])
     clean, noisy = arrays.clean["train"], arrays.noisy["train"]
     valid_count = round(len(clean) * settings.valid_share)
     train_count = len(clean) - valid_count
@@ -60,7 +70,7 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
     history = fit(
         network,
         dae_terms_of(settings),
-        (clean[:train_count], noisy[:train_count]),
+        (clean[:train_count],) if settings.fresh_noise is not None else (clean[:train_count], noisy[:train_count]),
         (clean[train_count:], noisy[train_count:]),
         settings,
         run,
@@ -72,11 +82,17 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
 
 
 def dae_terms_of(settings: DaeSettings) -> Terms:
-    """The denoiser's objective for a batch of clean and noisy bytes."""
+    """The denoiser's objective for a batch of clean and noisy bytes, of clean ones alone where it makes its own noise.
+
+    Validation always takes the stored noise. `settings` as `with_sigma` leaves them.
+    """
 
     def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
-        both = augment(*batch, settings, step) if step.training else batch
-        return denoising_terms(model, *(as_unit_floats(part) for part in both), settings, step)
+        images = augment(batch, settings, step) if step.training else batch
+        clean, *noisy = (as_unit_floats(part) for part in images)
+        if step.training and settings.fresh_noise is not None:
+            noisy = [add_fresh_noise(clean, settings.fresh_noise, step)]
+        return denoising_terms(model, clean, *noisy, settings, step)
 
     return terms_of
 

@@ -18,7 +18,10 @@ _ACTIVATIONS = {
 
 
 class ConvLists(Section):
-    """An encoder and a decoder as the report writes them: one entry per layer in each list."""
+    """An encoder and a decoder as the report writes them: one entry per layer in each list.
+
+    The number of layers need not be equal: decoder strides of 4, 4 fit encoder strides of 2, 2, 2, 2.
+    """
 
     encoder_layers: int = Field(ge=1, le=8)
     encoder_filters: list[int]
@@ -46,17 +49,29 @@ class ConvLists(Section):
             ):
                 if kernel < stride:
                     raise ValueError(f"{side}_kernel_sizes no smaller than {side}_strides, else pixels are skipped")
-        if math.prod(self.encoder_strides) != math.prod(self.decoder_strides):
-            raise ValueError(
-                f"decoder_strides whose product is that of encoder_strides, {math.prod(self.encoder_strides)}, "
-                "so that the image returns to its size"
-            )
         return self
 
     @property
     def reduction(self) -> int:
         """Factor by which the encoder shrinks width and height."""
         return math.prod(self.encoder_strides)
+
+    @property
+    def enlargement(self) -> int:
+        """Factor by which the decoder enlarges width and height.
+
+        Without a dense layer between them it must be the encoder's `reduction`. A dense layer can start the decoder at
+        any size: decoder strides of 4, 4 after encoder strides of 2, 2, which the report lists, then mean that a
+        128-pixel image is encoded to 32 x 32 and decoded from 8 x 8. Started at the encoder's 32 x 32, as the usual
+        code does, they would end at 512.
+        """
+        return math.prod(self.decoder_strides)
+
+    def check_divides(self, height: int, width: int) -> None:
+        """Raise ValueError, saying what would be right, if the strides of either side don't divide the image."""
+        for side, factor, does in (("encoder", self.reduction, "shrinks"), ("decoder", self.enlargement, "enlarges")):
+            if height % factor or width % factor:
+                raise ValueError(f"{side}_strides that divide {width} x {height} images: the {side} {does} by {factor}")
 
 
 class SameConv(nn.Module):

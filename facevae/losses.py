@@ -61,6 +61,15 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).clamp_min(0)
 
 
+def free_bits(kl: Tensor, batch_mean: Tensor, floor: float) -> Tensor:
+    """The KL as the objective counts it where each dimension has `floor` nats for nothing: (N, D), (D,) -> (N,).
+
+    Kingma et al. 2016 (arXiv 1606.04934), equation 15: the sum over dimensions of max(floor, mean over the batch), here
+    by image, so that its mean over the batch is that. A dimension below the floor gets no gradient.
+    """
+    return torch.where(batch_mean > floor, kl, floor).sum(1)
+
+
 def balanced_cross_entropy(logits: Tensor, labels: Tensor, positive_weight: Tensor) -> Tensor:
     """Cross-entropy over all attributes, positives weighted: (N, A), (N, A) of 0 or 1, (A,) -> (N,)."""
     return F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive_weight, reduction="none").mean(1)

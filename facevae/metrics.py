@@ -1,7 +1,13 @@
 """Measures of how close two images are, each per image, by torchmetrics: (N, 3, H, W) in [0, 1] -> (N,)."""
 
+import pickle
+from collections.abc import Callable
+from http.client import HTTPException
+
+import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 
 def psnr_db(prediction: Tensor, target: Tensor) -> Tensor:
@@ -16,3 +22,26 @@ def psnr_db(prediction: Tensor, target: Tensor) -> Tensor:
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     """Structural similarity, at most 1 (Wang et al. 2004; Gaussian window of 11 pixels, sigma 1.5)."""
     return structural_similarity_index_measure(prediction, target, data_range=1.0, reduction="none")
+
+
+def load_lpips(network: str, device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """LPIPS (Zhang et al. 2018, arXiv 1801.03924) by `network`: alex, vgg or squeeze; 0 for equal images.
+
+    torchvision fetches the network's weights once into torch hub's folder. Where they can't be had, says so in a line
+    and returns None.
+    """
+    try:
+        metric = LearnedPerceptualImagePatchSimilarity(network, reduction="none", normalize=True).to(device)
+    except (OSError, HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        why = str(error).partition("\n")[0]
+        print(f"LPIPS is left out: no weights of {network} ({why}); put torchvision's file into "
+              f"{torch.hub.get_dir()}/checkpoints or set evaluate_vae.lpips to null")  # fmt: skip
+        return None
+
+    def lpips(prediction: Tensor, target: Tensor) -> Tensor:
+        # Each batch its own; torchmetrics squeezes away a batch of one.
+        found = metric(prediction.clamp(0, 1), target).reshape(-1)
+        metric.reset()
+        return found
+
+    return lpips

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from facevae.checkpoints import unpack
 from facevae.processes import Processes
@@ -50,14 +51,22 @@ class TrainingState:
     """A training between two steps: `step` of the epoch after those of `history` are done, with their `means`.
 
     `best`: the weights after the epoch of the lowest validation loss, or None while there is none to keep.
+    `average`: the running average of the model's weights, or None where there is none.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedModel | None = None
+    ) -> None:
+        self.model, self.optimizer, self.average = model, optimizer, average
         self.history: list[dict[str, float]] = []
         self.step = 0
         self.means = Means()
         self.best: dict[str, Tensor] | None = None
+
+    @property
+    def result(self) -> nn.Module:
+        """The model whose weights are the training's result so far: the average, where there is one."""
+        return self.model if self.average is None else self.average.module
 
     def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts, for a checkpoint."""
@@ -66,12 +75,14 @@ class TrainingState:
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
         tensors |= {f"means.{name}": value for name, value in self.means.sums.items()}
         tensors |= {f"best.{name}": value for name, value in (self.best or {}).items()}
+        if self.average is not None:
+            tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         return tensors, {"history": self.history, "step": self.step, "count": self.means.count}
 
     def restore(self, content: bytes, device: torch.device) -> None:
         """Take over a checkpoint's state."""
         tensors, facts = unpack(content)
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "means": {}, "best": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "means": {}, "best": {}, "average": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = value
@@ -80,11 +91,13 @@ class TrainingState:
         self.history, self.step, self.means.count = facts["history"], facts["step"], facts["count"]
         self.means.sums = {name: value.to(device) for name, value in parts["means"].items()}
         self.best = {name: value.to(device) for name, value in parts["best"].items()} or None
+        if self.average is not None:
+            self.average.load_state_dict(parts["average"])
 
     def keep_best(self) -> None:
         """Copy the weights if the last epoch's validation loss is the lowest so far."""
         if self.epochs_since_best() == 0:
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in self.result.state_dict().items()}
 
     def epochs_since_best(self) -> int:
         """Epochs after the one with the lowest validation loss; of equal ones the first counts."""

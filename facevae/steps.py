@@ -53,8 +53,8 @@ class Step:
         return self._own(torch.randint(high, (self.length,), generator=self.generator))
 
     def mean(self, values: Tensor) -> Tensor:
-        """Mean over the whole batch, whichever process has the rows: (n,) -> (), without gradient."""
-        own = values.detach()[: self.counted].sum()
+        """Mean over the whole batch, whichever process has the rows: (n, ...) -> (...), without gradient."""
+        own = values.detach()[: self.counted].sum(0)
         return self.processes.sum(own) / self.length
 
     def autocast(self) -> AbstractContextManager:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from facevae.batches import Batch, DeviceRows, HostRows, Rows, in_order, place, 
 from facevae.errors import FacevaeError
 from facevae.hardware import describe, pick_precision
 from facevae.logs import RunLog
-from facevae.optimization import TrainingSettings, learning_rate_at, make_optimizer
+from facevae.optimization import TrainingSettings, learning_rate_at, make_average, make_optimizer
 from facevae.processes import Processes
 from facevae.runs import Run
 from facevae.states import Means, TrainingState
@@ -57,7 +57,8 @@ def fit(
     device, processes = run.device, run.processes
     precision = pick_precision(settings.precision, device)
     model.to(device=device, memory_format=torch.channels_last)
-    state = TrainingState(model, make_optimizer(model, settings))
+    average = None if settings.ema is None else make_average(model, settings.ema)
+    state = TrainingState(model, make_optimizer(model, settings), average)
     _resume(state, run, log, settings)
 
     count, steps = len(train[0]), math.ceil(len(train[0]) / settings.batch_size)
@@ -92,8 +93,13 @@ def fit(
             loss = terms["loss"][:counted].sum() * (processes.count / len(index))
             state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            finite.check(terms, model.parameters(), epoch, state.step)
+            norm = nn.utils.get_total_norm([weight.grad for weight in model.parameters() if weight.grad is not None])
+            finite.check(terms, norm, epoch, state.step)
+            if settings.gradient_clip is not None:
+                nn.utils.clip_grads_with_norm_(model.parameters(), settings.gradient_clip, norm)
             state.optimizer.step()
+            if average is not None:
+                average.update_parameters(model)
             state.means.add({name: values[:counted] for name, values in terms.items()})
             state.step += 1
             if _save_due(run, saved, state.step):
@@ -107,15 +113,15 @@ def fit(
         row: dict[str, float] = {"epoch": epoch + 1, "learning_rate": last_rate}
         row |= {f"train_{name}": value for name, value in state.means.over(processes).means().items()}
         if len(valid[0]):
-            found = evaluate(model, terms_of, valid_rows, settings.batch_size, epoch + 1, run, precision)
+            found = evaluate(state.result, terms_of, valid_rows, settings.batch_size, epoch + 1, run, precision)
             row |= {f"valid_{name}": value for name, value in found.items()}
         _check_row(row, section, settings.learning_rate)
-        notice = observe(model.eval(), row) if observe and processes.first else None
+        notice = observe(state.result.eval(), row) if observe and processes.first else None
         state.history.append(row)
         state.step, state.means = 0, Means()
         if settings.keep == "best":
             state.keep_best()
-        log.epoch(row, settings.epochs, rate, model)
+        log.epoch(row, settings.epochs, rate, state.result)
         if notice:
             log.line(f"warning: {notice}")
         if _save_due(run, saved, 0):
@@ -124,7 +130,9 @@ def fit(
 
     _save(state, run, log)
     log.close()
-    if state.best is not None:
+    if state.best is None:
+        model.load_state_dict(state.result.state_dict())
+    else:
         model.load_state_dict(state.best)
         log.line(f"keeping the weights after epoch {len(state.history) - state.epochs_since_best()}")
     return state.history
@@ -147,7 +155,10 @@ def evaluate(
     shares = [_share(run.processes, len(index)) for index in indices]
     batches = rows.batches(index[share] for index, (share, _) in zip(indices, shares, strict=True))
     for index, (share, counted), batch in zip(indices, shares, batches, strict=True):
-        step = Step(epoch, None, len(index), rows=share, counted=counted, device=run.device, precision=precision)
+        step = Step(
+            epoch, None, len(index), rows=share, counted=counted, device=run.device, precision=precision,
+            processes=run.processes,
+        )  # fmt: skip
         means.add({name: values[:counted] for name, values in terms_of(model, batch, step).items()})
     return means.over(run.processes).means()
 
@@ -174,9 +185,9 @@ class _FiniteWatch:
         self.run, self.where = run, f"{section}.learning_rate (now {learning_rate:g})"
         self.pending: deque[tuple[Tensor, torch.cuda.Event | None, list[str], int, int]] = deque()
 
-    def check(self, terms: dict[str, Tensor], weights: Iterable[nn.Parameter], epoch: int, step: int) -> None:
-        gradient = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        flags = torch.stack([*(values.isfinite().all() for values in terms.values()), gradient.isfinite()])
+    def check(self, terms: dict[str, Tensor], norm: Tensor, epoch: int, step: int) -> None:
+        """Of a step: its terms, and the norm of its gradient."""
+        flags = torch.stack([*(values.isfinite().all() for values in terms.values()), norm.isfinite()])
         flags, event = self.run.processes.all(flags), None
         if flags.is_cuda:
             flags = torch.empty(flags.shape, dtype=torch.bool, pin_memory=True).copy_(flags, non_blocking=True)

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: unseen faces, reconstructed and edited, and samples from the prior."""
+"""The pictures of an evaluation: unseen faces, reconstructed and edited, and samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,35 +8,41 @@ import torch
 from torch import Tensor
 
 from facevae.arrays import VaeArrays
+from facevae.edit_evaluation import EditVerdict
 from facevae.latents import edit
 from facevae.layers import as_bytes
 from facevae.plots import bars, image_sheet
+from facevae.posteriors import decode_all, posterior_means
+from facevae.sample_evaluation import prior_draws
 from facevae.vae import Vae
-from facevae.vae_evaluation import EditVerdict, VaeEvaluation, decode_all
-from facevae.vectors import AttributeVectors, posterior_means
+from facevae.vae_evaluation import Models, VaeEvaluation
 
 
 def draw_pictures(
     folder: Path,
-    vae: Vae,
-    vectors: AttributeVectors,
+    models: Models,
     arrays: VaeArrays,
     verdicts: Sequence[EditVerdict],
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
-    """Write reconstructions.png, samples.png, edits.png and a sheet of strengths per chosen attribute into `folder`."""
+    """Write all pictures into `folder`: reconstructions, samples of both kinds, the judge's verdicts on edits, and a
+    sheet of strengths per chosen attribute.
+    """
+    vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
-    latent_dim = vae.settings.latent_dim
 
     faces = images[: settings.faces]
     reconstructions = as_bytes(decode_all(vae, posterior_means(vae, faces, device), device))
     image_sheet(folder / "reconstructions.png", [faces, reconstructions], ["unseen face", "reconstruction"])
 
-    z = torch.randn(settings.samples, latent_dim, generator=torch.Generator().manual_seed(settings.seed))
-    samples = as_bytes(decode_all(vae, z, device))
-    rows = [samples[start : start + 8] for start in range(0, len(samples), 8)]
-    image_sheet(folder / "samples.png", rows, [], title="samples from the prior")
+    for name, source, z in (
+        ("prior_samples", "prior", prior_draws(vae, settings.samples, settings.seed)),
+        ("mixture_samples", "mixture", models.mixture.sample(settings.samples, settings.seed)),
+    ):
+        samples = as_bytes(decode_all(vae, z, device))
+        rows = [samples[start : start + 8] for start in range(0, len(samples), 8)]
+        image_sheet(folder / f"{name}.png", rows, [], title=f"samples from the {source}")
 
     for attribute in settings.attributes:
         column = arrays.attribute_names.index(attribute)

@@ -9,12 +9,14 @@ from facevae.arrays import VaeArrays
 from facevae.augmentation import random_flip
 from facevae.batches import Batch
 from facevae.errors import FacevaeError
+from facevae.feature_losses import ClassifierLoss, PerceptualLoss
 from facevae.judge_training import train_classifier
 from facevae.layers import as_unit_floats
 from facevae.runs import Run
 from facevae.steps import Step
 from facevae.training import Terms, fit
-from facevae.vae import FeatureDistance, Vae, VaeSettings, active_dimensions, vae_terms
+from facevae.vae import FeatureLoss, Vae, VaeSettings, active_dimensions, vae_terms
+from facevae.vgg import load_vgg19
 
 # Enough images to know the variance of a feature map of thousands of positions, or of a latent dimension.
 _SAMPLE = 256
@@ -24,8 +26,9 @@ _SHOWN = 8
 def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tuple[Vae, list[dict[str, float]]]:
     """Train on the train split, watch the valid split; return the autoencoder and its history.
 
-    With a `feature_weight` above 0 a classifier is first trained on the same train split, whose features the
-    objective then compares; it is not kept. Raises FacevaeError if the network does not fit the images.
+    With a `feature_weight` above 0 the objective compares features as well: VGG19's, or those of a classifier that is
+    first trained on the same train split and not kept. Raises FacevaeError if a network does not fit the images or
+    VGG19's weights can't be had.
     """
     train, valid = arrays.images["train"], arrays.images["valid"]
     torch.manual_seed(settings.seed)
@@ -35,7 +38,7 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
         raise FacevaeError(
             where=f"vae.{settings.architecture}", expected=str(error), found="other ones", fix="change them"
         ) from None
-    features = _feature_distance(arrays, settings, run) if settings.feature_weight > 0 else None
+    features = _feature_loss(arrays, settings, run) if settings.feature_weight > 0 else None
 
     watched = as_unit_floats(torch.from_numpy(np.array(valid[:_SHOWN])))
 
@@ -74,7 +77,7 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     return vae, history
 
 
-def vae_terms_of(settings: VaeSettings, features: FeatureDistance | None) -> Terms:
+def vae_terms_of(settings: VaeSettings, features: FeatureLoss | None) -> Terms:
     """The VAE's objective for a batch of images' bytes."""
 
     def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
@@ -87,10 +90,21 @@ def vae_terms_of(settings: VaeSettings, features: FeatureDistance | None) -> Ter
     return terms_of
 
 
-def _feature_distance(arrays: VaeArrays, settings: VaeSettings, run: Run) -> FeatureDistance:
-    """The distance in the features of a classifier that is trained here, with a checkpoint of its own."""
-    classifier, _ = train_classifier(
-        arrays, settings.features, run.part("features"), section="vae.features", prefix="vae features "
-    )
-    sample = as_unit_floats(torch.from_numpy(np.array(arrays.images["train"][:_SAMPLE]))).to(run.device)
-    return FeatureDistance(classifier, sample).to(run.device)
+def _feature_loss(arrays: VaeArrays, settings: VaeSettings, run: Run) -> nn.Module:
+    """The loss in VGG19's features, or in those of a classifier trained here, with a checkpoint of its own."""
+    if settings.vgg19 is not None:
+        vgg, size = load_vgg19(settings.vgg19), arrays.images["train"].shape[1]
+        if size < vgg.smallest:
+            raise FacevaeError(
+                where="vae.vgg19.layers", expected=f"images of at least {vgg.smallest} pixels", found=str(size),
+                fix="leave out the deepest layer",
+            )  # fmt: skip
+        loss: nn.Module = PerceptualLoss(vgg)
+    else:
+        assert settings.classifier is not None  # select_group left exactly one
+        classifier, _ = train_classifier(
+            arrays, settings.classifier, run.part("classifier"), section="vae.classifier", prefix="vae classifier "
+        )
+        sample = as_unit_floats(torch.from_numpy(np.array(arrays.images["train"][:_SAMPLE]))).to(run.device)
+        loss = ClassifierLoss(classifier, sample)
+    return loss.to(device=run.device, memory_format=torch.channels_last)

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from facevae.errors import FacevaeError
 from facevae.latents import has_both_kinds, mean_differences, regression
-from facevae.layers import as_unit_floats
 from facevae.params import Section
-from facevae.vae import Vae
 from facevae.weights import load_weights, save_weights
 
 Method = Literal["mean_difference", "regression"]
@@ -44,15 +42,6 @@ class AttributeVectors:
                 fix="choose one of these; an attribute that all or none of the train images have gets no vector",
             )  # fmt: skip
         return self.vectors[method or self.method][self.names.index(attribute)]
-
-
-@torch.no_grad()
-def posterior_means(vae: Vae, images: np.ndarray, device: torch.device, batch_size: int = 64) -> Tensor:
-    """mu of every image, on the CPU: uint8 (N, S, S, 3) -> (N, D)."""
-    batches = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
-    return torch.cat(
-        [vae.encode(as_unit_floats(torch.from_numpy(batch.copy())).to(device))[0].cpu() for batch in batches]
-    )
 
 
 def find_vectors(

@@ -42,4 +42,4 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     return tensors, facts
 
 
-_MADE_BY = {"attribute_vectors": "attribute_vectors"}
+_MADE_BY = {"attribute_vectors": "attribute_vectors", "mixture": "fit_mixture", "latents": "encode"}

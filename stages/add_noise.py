@@ -7,7 +7,7 @@ import typer
 
 from facevae.archives import open_archive, write_changed
 from facevae.command import run
-from facevae.noise import Noise, NoiseSettings
+from facevae.noise import Noise, NoiseSettings, in_words
 from facevae.options import Params, Workers
 from facevae.params import load_section
 
@@ -24,13 +24,13 @@ def main(
 
     Output: data/dae/noisy.zip.
 
-    Parameters: add_noise (sigma: standard deviation in 8-bit grey levels; seed).
+    Parameters: add_noise (sigma: standard deviation in 8-bit grey levels, or the range of it; seed).
     """
     settings = load_section(params, "add_noise", NoiseSettings)
     with open_archive(archive) as clean:
         noise, facts = Noise(settings.sigma, settings.seed), {**clean.facts, **settings.model_dump()}
         write_changed(clean, output, noise, clean.names, facts, "add noise", workers)
-    print(f"{output}: {len(clean.names)} images with noise of sigma {settings.sigma:g}")
+    print(f"{output}: {len(clean.names)} images with noise of sigma {in_words(settings.sigma)}")
 
 
 if __name__ == "__main__":

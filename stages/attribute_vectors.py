@@ -8,19 +8,17 @@ import typer
 from facevae.arrays import open_vae
 from facevae.command import run
 from facevae.hardware import measure_on
-from facevae.options import Device, Params
+from facevae.options import Params
 from facevae.params import load_section
+from facevae.posteriors import load_posteriors
 from facevae.tables import write_table
-from facevae.vae import rebuild
-from facevae.vectors import VectorSettings, find_vectors, posterior_means, save_vectors, vector_lengths
-from facevae.weights import load_weights
+from facevae.vectors import VectorSettings, find_vectors, save_vectors, vector_lengths
 
 
 def main(
     params: Params = Path("params.yaml"),
-    device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
-    model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
+    latents: Annotated[Path, typer.Option(help="Their latents.")] = Path("data/vae/latents.safetensors"),
     output: Annotated[Path, typer.Option(help="The vectors to write.")] = Path("models/attribute_vectors.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the table of lengths.")] = Path(
         "results/attribute_vectors"
@@ -28,7 +26,7 @@ def main(
 ) -> None:
     """Find a vector for every attribute that some train images have and some have not, by each method.
 
-    Inputs: data/vae/arrays, models/vae.safetensors.
+    Inputs: data/vae/arrays, data/vae/latents.safetensors.
 
     Outputs: models/attribute_vectors.safetensors; results/attribute_vectors/lengths.csv.
 
@@ -36,10 +34,9 @@ def main(
     """
     settings = load_section(params, "attribute_vectors", VectorSettings)
     data = open_vae(arrays)
-    weights, facts = load_weights(model, "vae")
-    chosen = measure_on(device, facts["settings"]["threads"])
-    latents = posterior_means(rebuild(facts, weights).to(chosen), data.images["train"], chosen)
-    vectors = find_vectors(latents, data.attributes["train"], data.attribute_names, settings)
+    posteriors = load_posteriors(latents, data.counts)
+    measure_on("cpu", posteriors.threads)
+    vectors = find_vectors(posteriors.mu["train"], data.attributes["train"], data.attribute_names, settings)
     save_vectors(output, vectors)
     write_table(results / "lengths.csv", vector_lengths(vectors))
     print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}")

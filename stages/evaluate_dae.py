@@ -9,6 +9,7 @@ from facevae.arrays import open_dae
 from facevae.command import run
 from facevae.dae import rebuild
 from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
+from facevae.dae_sweep import SWEEP_COLUMNS, sweep_noise
 from facevae.files import write_json
 from facevae.hardware import measure_on
 from facevae.options import Device, Params
@@ -27,24 +28,35 @@ def main(
 ) -> None:
     """Measure the denoiser on the test split, beside the noisy input, the BCE's floor and one constant colour.
 
+    Some of the test images are denoised at several noise levels besides, by the model and by classical denoisers that
+    are told the level.
+
     Inputs: data/dae/arrays, models/dae.safetensors.
 
-    Outputs, in results/evaluate_dae: metrics.json, per_image.csv, denoised.png (clean, noisy, denoised).
+    Outputs, in results/evaluate_dae: metrics.json, per_image.csv, denoised.png (clean, noisy, denoised); sweep.csv and
+    sweep.png (one face, all levels and denoisers).
 
-    Parameters: evaluate_dae (faces: how many the picture shows).
+    Parameters: evaluate_dae (faces: how many the picture shows; self_ensemble: average the answers to an image and its
+    mirror image; sweep_sigmas: the noise levels; sweep_images: how many images).
     """
     settings = load_section(params, "evaluate_dae", DaeEvaluation)
     data = open_dae(arrays)
     weights, facts = load_weights(model, "dae")
     network, chosen = rebuild(facts, weights), measure_on(device, facts["settings"]["threads"])
-    report = evaluate_denoiser(network, data, chosen)
-    write_json(results / "metrics.json", report.metrics)
+    report = evaluate_denoiser(network, data, chosen, self_ensemble=settings.self_ensemble)
+    swept = sweep_noise(network, data, settings, chosen)
+    write_json(results / "metrics.json", report.metrics | {"sweep": swept.metrics})
+    write_table(results / "sweep.csv", swept.rows, SWEEP_COLUMNS)
+    titles = [column.replace("_", " ") for column in swept.columns]
+    labels = [f"sigma {sigma:g}" for sigma in settings.sweep_sigmas]
+    image_sheet(results / "sweep.png", swept.shown, labels, titles)
     write_table(results / "per_image.csv", report.per_image)
     clean, noisy = (split["test"][: settings.faces] for split in (data.clean, data.noisy))
-    denoised = denoised_examples(network, noisy, chosen)
+    denoised = denoised_examples(network, noisy, chosen, self_ensemble=settings.self_ensemble)
     image_sheet(results / "denoised.png", [clean, noisy, denoised], ["clean", "noisy", "denoised"])
     print(summary(report.metrics))
-    print(f"{results}: metrics, per_image.csv, denoised.png")
+    print(swept.summary())
+    print(f"{results}: metrics.json, per_image.csv, denoised.png, sweep.csv, sweep.png")
 
 
 if __name__ == "__main__":

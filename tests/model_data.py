@@ -22,10 +22,12 @@ TRAINING = {
     "schedule": "constant",
     "warmup_epochs": 0.0,
     "weight_decay": 0.0,
+    "gradient_clip": None,
     "batch_size": 7,
     "epochs": 2,
     "patience": None,
     "keep": "last",
+    "ema": None,
     "flip": True,
     "seed": 0,
     "threads": 1,
@@ -52,27 +54,33 @@ DAE = {
     "unet": {"width": 8, "levels": 1, "blocks": 1},
     "report": {**LISTS, "latent_dim": None},
     "loss": "l1",
+    "fresh_noise": None,
     "crop": 16,
     "valid_share": 0.2,
 }
 VAE = {
     **TRAINING,
+    "learning_rate": 0.001,
     "architecture": "deep",
-    "deep": {"width": 8, "blocks": 1},
+    "deep": {"width": 8, "levels": 2, "blocks": 1},
     "report": LISTS,
     "latent_dim": 6,
     "reconstruction": "gaussian",
     "beta": 1.0,
     "kl_warmup_epochs": 1.0,
+    "free_bits": 0.0,
     "feature_weight": 0.3,
-    "features": CLASSIFIER,
+    "feature_network": "classifier",
+    "classifier": CLASSIFIER,
+    "vgg19": {"layers": ["relu1_1"], "weights": None},
 }
 PARAMS = {
     "dae": DAE,
     "vae": VAE,
     "train_judge": {**CLASSIFIER, "epochs": 20},
     "attribute_vectors": {"method": "regression", "ridge": 0.01},
-    "evaluate_dae": {"faces": 2},
+    "fit_mixture": {"components": 2, "covariance": "diag", "seed": 0},
+    "evaluate_dae": {"faces": 2, "self_ensemble": False, "sweep_sigmas": [25.0], "sweep_images": 2},
     "evaluate_vae": {
         "attributes": ["Bright", "Striped"],
         "strengths": [-1.0, 1.0],
@@ -80,6 +88,8 @@ PARAMS = {
         "faces": 2,
         "samples": 9,
         "edited_faces": 3,
+        "frechet_images": 8,
+        "lpips": None,
         "seed": 0,
     },
 }
@@ -143,7 +153,7 @@ def make_dae_arrays(folder: Path, height: int = 24, width: int = 20, pad: int = 
     splits = {"train": 10, "test": 4}
     write_rows(folder, [f"{number}.png" for number in range(14)], ["train"] * 10 + ["test"] * 4)
     manifest = {"kind": "dae", "shape": list(clean.shape), "splits": splits, "framing": {"pad": pad}}
-    write_json(folder / MANIFEST, manifest)
+    write_json(folder / MANIFEST, {**manifest, "noise": {"sigma": 25.0, "seed": 0}})
     return folder
 
 

@@ -34,8 +34,8 @@ SMALL = {
         "unet": {"width": 8, "levels": 1, "blocks": 1},
     },
     "vae": {
-        "epochs": 1, "threads": 1, "deep": {"width": 8, "blocks": 1},
-        "features": {"epochs": 1, "width": 8, "threads": 1},
+        "epochs": 1, "threads": 1, "deep": {"width": 8, "levels": 2, "blocks": 1},
+        "classifier": {"epochs": 1, "width": 8, "threads": 1},
     },
     "train_judge": {"epochs": 1, "width": 8, "threads": 1},
     "evaluate_vae": {"faces": 2, "samples": 4, "edited_faces": 5, "attributes": ["Smiling"]},

@@ -18,24 +18,29 @@ from import_closure import ROOT, closure, imports, modules, path_of, third_party
 FLOORS_WITHOUT_TORCH = {
     "names, errors, whole files": "attributes errors face_canvas files progress",
     "typed parameters, processes, file formats": (
-        "arrays command drive face_attributes face_looks params plots tables workers zips"
+        "arrays classical command drive face_attributes face_looks params plots tables workers zips"
     ),
-    "one image; parts of a drawn face; who trains": "face_features face_scene images noise options splits",
+    "one image; parts of a drawn face; who trains": "face_features face_scene images noise options settings splits",
     "packed images, CelebA's files, a person's photos": "archives celeba face_hair pairs photos",
     "whole drawn faces; framed and cached images": "caching faces framing",
     "the three sources of faces": "sources",
 }
 FLOORS_WITH_TORCH = {
     "arithmetic on tensors; the machine and its processes; weights, checkpoints, logs": (
-        "batches checkpoints hardware latents layers logs losses metrics processes weights"
+        "batches checkpoints hardware latents layers logs losses metrics processes vgg weights"
     ),
-    "settings of every training; a step, a state, a run": "optimization runs states steps",
+    "settings of every training; a step, a state, a run; what is made of latents": (
+        "mixture optimization runs states steps vae_networks vectors"
+    ),
     "augmentation; the training loop": "augmentation training",
     "the denoiser, the classifier": "classifier dae",
-    "the autoencoder; the denoiser and the judge trained and measured": (
-        "dae_evaluation dae_training judge_evaluation judge_training vae"
+    "their training and measures; the autoencoder": (
+        "dae_evaluation dae_training feature_losses frechet judge_evaluation judge_training vae"
     ),
-    "the autoencoder trained; directions in its latent space": "vae_training vectors",
+    "the denoiser at several noise levels; the autoencoder trained; its latents": (
+        "dae_sweep posteriors probe vae_training"
+    ),
+    "one side of the autoencoder measured each": "edit_evaluation reconstruction_evaluation sample_evaluation",
     "the autoencoder measured": "vae_evaluation",
     "the autoencoder's pictures": "vae_pictures",
 }
@@ -51,6 +56,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OPTIONAL = {"gdown", "pythae"}  # facevae/drive.py and bench/training.py say in one line that they are missing
 NOT_IMPORTED = {
     "dvc": "runs the stages",
+    "pywavelets": "the wavelets of scikit-image",
     "tensorboard": "torch.utils.tensorboard imports it",
     "dvc-s3": "dvc push to the S3 of tests/test_remote.py",
     "flask": "moto's server",

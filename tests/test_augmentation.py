@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 import torch
 from model_data import training_step
 
@@ -22,23 +23,33 @@ def test_half_of_the_images_are_mirrored_and_none_is_changed_otherwise():
     assert not torch.equal(found, random_flip(training_step(40, seed=1), images)[0])
 
 
-def windows(image, size):
-    """Every square of the image, as rows of numbers."""
+def windows(image, height, width):
+    """Every part of the image of this size, as rows of numbers."""
     return {
-        tuple(image[top : top + size, left : left + size].flatten().tolist())
-        for top, left in itertools.product(range(image.shape[0] - size + 1), range(image.shape[1] - size + 1))
+        tuple(image[top : top + height, left : left + width].flatten().tolist())
+        for top, left in itertools.product(range(image.shape[0] - height + 1), range(image.shape[1] - width + 1))
     }
 
 
-def test_crops_are_squares_of_their_own_image_from_everywhere():
+@pytest.mark.parametrize(
+    ("size", "height", "width"),
+    [(5, 5, 5), (7, 6, 7), (8, 6, 8), (20, 6, 8)],  # of 6 x 8 pixels; a side that is smaller stays whole
+)
+def test_crops_are_squares_of_their_own_image_from_everywhere(size, height, width):
     images = some_bytes(4, 6, 8, 3)
-    places, found = [windows(image, 5) for image in images], [set() for _ in images]
+    places, found = [windows(image, height, width) for image in images], [set() for _ in images]
     for seed in range(60):
-        (crops,) = random_crop(training_step(4, seed), 5, images)
-        assert crops.shape == (4, 5, 5, 3)
+        (crops,) = random_crop(training_step(4, seed), size, images)
+        assert crops.shape == (4, height, width, 3)
         for number, crop in enumerate(crops):
             found[number].add(tuple(crop.flatten().tolist()))
-    assert found == places  # all of the 2 x 4 places of each
+    assert found == places  # of squares of 5 all the 2 x 4 places of each
+
+
+def test_a_side_that_is_smaller_than_the_crop_stays_whole():
+    image = some_bytes(1, 9, 4, 3)  # higher than wide
+    (crop,) = random_crop(training_step(1), 6, image)
+    assert crop.shape == (1, 6, 4, 3) and tuple(crop.flatten().tolist()) in windows(image[0], 6, 4)
 
 
 def test_several_tensors_alike():

@@ -29,6 +29,16 @@ def test_a_size_that_does_not_fold(size, multiple):
         Classifier(size, 8, 2)
 
 
+@pytest.mark.parametrize("size", [16, 34])
+def test_an_embedding_is_the_mean_over_places(size):
+    classifier, images = Classifier(size, 8, 5), torch.rand(3, 3, size, size)
+    last = classifier.features(images)[-1]
+    places = [torch.nn.functional.silu(last[:, :, y, x]) for y in range(last.shape[2]) for x in range(last.shape[3])]
+    found = classifier.embedding(images)
+    assert found.shape == (3, 32) and torch.allclose(found, sum(places) / len(places), atol=1e-6)
+    assert torch.allclose(classifier.embedding(images[1:2]), found[1:2], atol=1e-6)
+
+
 def test_positive_weights_by_hand():
     labels = torch.tensor([[1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
     # Three negatives to one positive; one to three; no positive at all; no negative at all.

@@ -1,5 +1,7 @@
 """The denoisers and their objective."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 from facevae.dae import (
     DaeSettings,
     UnetNetwork,
+    add_fresh_noise,
     augment,
     denoise,
     denoising_terms,
@@ -16,6 +19,7 @@ from facevae.dae import (
     make_network,
     mean_colour,
     rebuild,
+    with_sigma,
 )
 from facevae.dae_training import dae_terms_of
 from facevae.steps import Step
@@ -25,8 +29,14 @@ def settings(**changes):
     return DaeSettings.model_validate(DAE | changes)
 
 
-def report(latent_dim=None, **changes):
-    return settings(architecture="report", report={**LISTS, "latent_dim": latent_dim}, **changes)
+def report(latent_dim=None, lists=LISTS, **changes):
+    return settings(architecture="report", report={**lists, "latent_dim": latent_dim}, **changes)
+
+
+def strides(encoder, decoder):
+    """The report's lists with other strides."""
+    sides = {"encoder_strides": encoder, "decoder_strides": decoder}
+    return {**LISTS, **sides, "encoder_kernel_sizes": [5, 5], "decoder_kernel_sizes": [5, 5]}
 
 
 def count(module):
@@ -88,10 +98,37 @@ def test_the_dense_bottleneck():
     assert between.shape == (2, 7)
 
 
-@pytest.mark.parametrize(("height", "width"), [(24, 22), (18, 20)])
-def test_strides_must_divide_the_image(height, width):
-    with pytest.raises(ValueError, match=f"divide {width} x {height} images: they shrink by 4"):
-        make_network(report(), height, width)
+def test_a_dense_bottleneck_starts_the_decoder_at_a_size_of_its_own():
+    # Encoded from 32 x 48 to 8 x 12 pixels of 16 channels, decoded from 2 x 3.
+    network = make_network(report(7, strides([2, 2], [4, 4]), crop=None), 32, 48)
+    images = torch.rand(2, 3, 32, 48)
+    assert network.encoder(images).shape == (2, 16, 8, 12)
+    assert network.bottleneck(network.encoder(images)).shape == (2, 16, 2, 3)
+    assert network(images).shape == images.shape
+    assert count(network.bottleneck) == (16 * 8 * 12 * 7 + 7) + (7 * 16 * 2 * 3 + 16 * 2 * 3)
+    # And the other way round.
+    assert make_network(report(7, strides([4, 4], [2, 2]), crop=None), 32, 48)(images).shape == images.shape
+
+
+@pytest.mark.parametrize("others", [([2, 2], [4, 4]), ([4, 4], [2, 2])])
+def test_without_one_the_strides_return_to_the_size(others):
+    product = others[0][0] ** 2
+    with pytest.raises(ValueError, match=f"product is that of encoder_strides, {product}, so that .* for latent_dim"):
+        report(None, strides(*others))
+    assert report(None, strides([2, 2], [1, 4])).report.enlargement == 4
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "decoder", "message"),
+    [
+        (24, 22, [2, 2], "encoder_strides that divide 22 x 24 images: the encoder shrinks by 4"),
+        (18, 20, [2, 2], "encoder_strides that divide 20 x 18 images: the encoder shrinks by 4"),
+        (32, 20, [4, 4], "decoder_strides that divide 20 x 32 images: the decoder enlarges by 16"),
+    ],
+)
+def test_strides_must_divide_the_image(height, width, decoder, message):
+    with pytest.raises(ValueError, match=message):
+        make_network(report(7, strides([2, 2], decoder), crop=None), height, width)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +138,10 @@ def test_strides_must_divide_the_image(height, width):
         (lambda: report(crop=18), "a crop that the report's strides divide: they shrink by 4"),
         (lambda: settings(unet={"width": 4, "levels": 4, "blocks": 1}, crop=16), "a crop above 16"),
         (lambda: settings(crop=15), "greater than or equal to 16"),
+        (lambda: settings(fresh_noise=300.0), "a number from 0 to 255, or a list of two"),
+        (lambda: settings(fresh_noise=True), "a number from 0 to 255, or a list of two"),
+        (lambda: settings(fresh_noise="as add_noise"), "same, or a number from 0 to 255, or a list of two"),
+        (lambda: settings(fresh_noise=[50, 5]), "the smaller of the two numbers first"),
         (lambda: settings(loss="l2"), "'bce', 'mse', 'l1' or 'charbonnier'"),
         (lambda: settings(valid_share=0.6), "less than or equal to 0.5"),
     ],
@@ -119,20 +160,87 @@ def some_bytes(count=4, height=24, width=20):
     return torch.randint(256, (count, height, width, 3), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("crop", [None, 16, 64])
-def test_clean_and_noisy_are_cut_and_flipped_alike(crop):
-    images = some_bytes(6)
+@pytest.mark.parametrize(("crop", "size"), [(None, (24, 20)), (16, (16, 16)), (22, (22, 20)), (64, (24, 20))])
+def test_clean_and_noisy_are_cut_and_flipped_alike(crop, size):
+    images, chosen = some_bytes(6), settings(crop=crop)
+    found = set()
     for seed in range(5):
-        clean, noisy = augment(images, images.clone(), settings(crop=crop), training_step(6, seed))
-        assert torch.equal(clean, noisy)
-        assert clean.shape == (6, *((16, 16) if crop == 16 else (24, 20)), 3)
+        clean, noisy = augment((images, images.clone()), chosen, training_step(6, seed))
+        assert torch.equal(clean, noisy) and clean.shape == (6, *size, 3)
+        # Clean ones alone, where the noise is fresh, likewise.
+        (alone,) = augment((images,), chosen, training_step(6, seed))
+        assert torch.equal(alone, clean)
+        found.add(alone.numpy().tobytes())
+    assert len(found) > 1
 
 
 def test_no_flip_where_none_is_asked_for():
     images = some_bytes()
     for seed in range(5):
-        clean, noisy = augment(images, images, settings(flip=False, crop=None), training_step(4, seed))
+        clean, noisy = augment((images, images), settings(flip=False, crop=None), training_step(4, seed))
         assert torch.equal(clean, images) and torch.equal(noisy, images)
+
+
+# Two images of one grey, of 7,500 numbers each: a standard deviation is known to 0.8%, a mean to 0.3 grey levels.
+GREY = torch.full((2, 3, 50, 50), 128 / 255)
+
+
+def fresh(sigma, seed=0, clean=GREY):
+    """The noise in grey levels."""
+    return (add_fresh_noise(clean, sigma, training_step(len(clean), seed)) - clean) * 255
+
+
+def test_fresh_noise_is_as_strong_as_asked_and_in_whole_grey_levels():
+    noise = fresh(25.0)
+    assert noise.std((1, 2, 3)).tolist() == pytest.approx([25, 25], rel=0.03)
+    assert noise.mean((1, 2, 3)).tolist() == pytest.approx([0, 0], abs=1.2)
+    assert torch.allclose(noise, noise.round(), rtol=0, atol=1e-4) and noise.shape == GREY.shape
+    assert abs(np.corrcoef(noise.flatten(1).numpy())[0, 1]) < 0.05  # each image its own
+    colours = noise[0].flatten(1).numpy()
+    assert abs(np.corrcoef(colours) - np.eye(3)).max() < 0.1  # and each colour
+
+
+def test_fresh_noise_is_clipped_and_none_changes_nothing():
+    dark, light = (add_fresh_noise(torch.full_like(GREY, level), 25.0, training_step(2)) for level in (0.0, 1.0))
+    assert dark.min() == 0 and dark.max() < 0.6 and 0.45 < (dark == 0).float().mean() < 0.55
+    assert light.max() == 1 and light.min() > 0.4 and 0.45 < (light == 1).float().mean() < 0.55
+    assert torch.equal(add_fresh_noise(GREY, 0.0, training_step(2)), GREY)
+
+
+def test_of_a_range_each_image_gets_a_sigma_of_its_own():
+    found = fresh([5.0, 30.0], clean=GREY[:1].expand(40, -1, -1, -1)).std((1, 2, 3))
+    assert 4.8 < found.min() < 8 and 27 < found.max() < 30.9 and 15 < found.mean() < 20
+    assert not torch.allclose(found, fresh([5.0, 30.0], 1, GREY[:1].expand(40, -1, -1, -1)).std((1, 2, 3)), rtol=0.1)
+    assert torch.equal(fresh([25.0, 25.0]), fresh(25.0))
+
+
+def test_fresh_noise_is_the_steps_own():
+    assert torch.equal(fresh(25.0, 1), fresh(25.0, 1)) and not torch.equal(fresh(25.0, 1), fresh(25.0, 2))
+    # Of several processes each draws the noise of its rows.
+    parts = [
+        add_fresh_noise(GREY[:1], [5.0, 30.0], Step(0.0, (0, 0, 0), 2, rows=slice(row, row + 1))) for row in (0, 1)
+    ]
+    assert torch.equal(torch.cat(parts), add_fresh_noise(GREY, [5.0, 30.0], training_step(2)))
+
+
+@pytest.mark.parametrize("stored", [25.0, [5.0, 55.0]])
+def test_the_same_noise_means_the_stored_ones_sigma(stored):
+    same = with_sigma(settings(fresh_noise="same"), stored)
+    assert same.fresh_noise == stored and same == settings(fresh_noise=stored)
+    for other in (None, 0.0, 10.0, [10.0, 30.0]):
+        assert with_sigma(settings(fresh_noise=other), stored).fresh_noise == other
+
+
+def test_training_makes_its_own_noise_and_validation_takes_the_stored():
+    terms_of = dae_terms_of(settings(fresh_noise=10.0, crop=None))
+    clean = torch.full((4, 40, 40, 3), 128, dtype=torch.uint8)
+    # The mean of |noise|; the identity network leaves all of it.
+    expected = 10 * math.sqrt(2 / math.pi) / 255
+    first, again, other = (terms_of(nn.Identity(), (clean,), training_step(4, seed))["loss"] for seed in (1, 1, 2))
+    assert first.tolist() == pytest.approx([expected] * 4, rel=0.05)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    stored = terms_of(nn.Identity(), (clean, clean + 51), validation_step(4))["loss"]
+    assert stored.tolist() == pytest.approx([0.2] * 4)
 
 
 def test_evaluation_takes_whole_images():
@@ -176,3 +284,26 @@ def test_rebuilt_from_facts_and_weights(chosen):
 def test_denoised_images_are_images():
     noisy = torch.tensor([-0.5, 0.25, 1.5]).view(1, 3, 1, 1)
     assert denoise(nn.Identity(), noisy).flatten().tolist() == [0, 0.25, 1]
+
+
+def test_the_self_ensemble_of_what_treats_left_like_right_changes_nothing():
+    noisy = torch.rand(2, 3, 4, 6)
+    for network in (nn.Identity(), torch.square, lambda x: x.roll(1, 2), lambda x: x.flip(3)):
+        assert torch.equal(denoise(network, noisy, self_ensemble=True), denoise(network, noisy))
+
+
+def test_the_self_ensemble_by_hand():
+    noisy = torch.tensor([0.0, 0.2, 1.0, 0.4]).expand(1, 3, 2, 4)
+
+    def shift(x):
+        return x.roll(1, 3)  # to the right; the mirrored image's comes back as one to the left
+
+    assert denoise(shift, noisy)[0, 0, 0].tolist() == pytest.approx([0.4, 0.0, 0.2, 1.0])
+    assert denoise(shift, noisy, self_ensemble=True)[0, 0, 0].tolist() == pytest.approx([0.3, 0.5, 0.3, 0.5])
+
+    def lighter_left(x):
+        return x + torch.tensor([1.0, 0.0])
+
+    # 0.5 + (1 + 0) / 2 everywhere: the mean is clipped, not what it is made of.
+    noisy = torch.full((1, 3, 2, 2), 0.5)
+    assert denoise(lighter_left, noisy, self_ensemble=True).unique().tolist() == [1.0]

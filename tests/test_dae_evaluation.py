@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from facevae.arrays import DaeArrays
-from facevae.dae_evaluation import denoised_examples, evaluate_denoiser, mean_colour, summary
+from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, mean_colour, summary
 
 CPU = torch.device("cpu")
 PAD = 2
@@ -84,7 +84,7 @@ def test_the_constant_colour_by_hand(arrays):
 
 def test_every_image_counts_once_whatever_the_batch(arrays):
     arrays.noisy["test"][4] += 20  # the one that stands alone in its batch
-    one, two = (evaluate_denoiser(nn.Identity(), arrays, CPU, batch_size) for batch_size in (2, 64))
+    one, two = (evaluate_denoiser(nn.Identity(), arrays, CPU, batch_size=size) for size in (2, 64))
     assert one.metrics == pytest.approx(two.metrics)
     assert one.metrics["psnr_db"] == pytest.approx((4 * psnr(30) + psnr(50)) / 5, abs=1e-3)
     assert [row["image"] for row in one.per_image] == ["d", "e", "f", "g", "h"]
@@ -106,6 +106,45 @@ def test_mean_colour():
 def test_examples_are_bytes(arrays):
     noisy = arrays.noisy["test"]
     assert np.array_equal(denoised_examples(Shift(-30), noisy, CPU), arrays.clean["test"])
+
+
+class Uneven(nn.Module):
+    """Takes 10 grey levels from the left half and 50 from the right."""
+
+    def forward(self, x):
+        left = torch.arange(x.shape[3]) < x.shape[3] // 2
+        return x - torch.where(left, 10 / 255, 50 / 255)
+
+
+def test_the_self_ensemble_is_measured(arrays):
+    # Both halves are 20 off, and none of it is left in the mean of both ways round.
+    alone, both = (evaluate_denoiser(Uneven(), arrays, CPU, self_ensemble=chosen) for chosen in (False, True))
+    assert alone.metrics["psnr_db"] == pytest.approx(psnr(20), abs=1e-3)
+    assert both.metrics["psnr_db"] > 90 and both.metrics["psnr_db_noisy"] == alone.metrics["psnr_db_noisy"]
+    assert evaluate_denoiser(Uneven(), arrays, CPU).metrics == alone.metrics
+    noisy = arrays.noisy["test"]
+    assert np.array_equal(denoised_examples(Uneven(), noisy, CPU, self_ensemble=True), arrays.clean["test"])
+    assert not np.array_equal(denoised_examples(Uneven(), noisy, CPU), arrays.clean["test"])
+
+
+EVALUATION = {"faces": 2, "self_ensemble": False, "sweep_sigmas": [15.0, 25], "sweep_images": 2}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sweep_sigmas": []},
+        {"sweep_sigmas": [0.0]},
+        {"sweep_sigmas": [256.0]},
+        {"sweep_images": 0},
+        {"self_ensemble": 1},
+        {"faces": 17},
+    ],
+)
+def test_settings_out_of_range(wrong):
+    DaeEvaluation.model_validate(EVALUATION)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DaeEvaluation.model_validate(EVALUATION | wrong)
 
 
 def test_the_summary_sets_figures_side_by_side(arrays):

@@ -21,7 +21,7 @@ SECTIONS = {"train_dae": "dae", "train_vae": "vae", "train_judge": "train_judge"
 # A few dozen steps each, a checkpoint after every one: about as much time in checkpoints as between them.
 CHANGES = {
     "dae": {"epochs": 15},
-    "vae": {"epochs": 5, "batch_size": 4, "keep": "best", "features": {"epochs": 3, "batch_size": 8}},
+    "vae": {"epochs": 5, "batch_size": 4, "keep": "best", "classifier": {"epochs": 3, "batch_size": 8}},
     "train_judge": {"epochs": 10, "batch_size": 4},
 }
 CHECKPOINTS = {"FACEVAE_CHECKPOINT_SECONDS": "0"}

@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from model_data import VAE
 from raw_data import one_line
 
 from facevae.latents import edit, explained_change, has_both_kinds, mean_differences, regression
-from facevae.vae import Vae, VaeSettings
 from facevae.vectors import (
     AttributeVectors,
     VectorSettings,
     find_vectors,
     load_vectors,
-    posterior_means,
     save_vectors,
     vector_lengths,
 )
@@ -156,13 +153,3 @@ def test_lengths():
         {"attribute": "A", "regression": 5.0},
         {"attribute": "B", "regression": 2.0},
     ]
-
-
-def test_posterior_means_do_not_depend_on_the_batch():
-    torch.manual_seed(0)
-    vae = Vae(VaeSettings.model_validate(VAE), 16).eval()
-    images = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
-    whole, parts = (posterior_means(vae, images, torch.device("cpu"), size) for size in (64, 3))
-    assert whole.shape == (7, 6) and torch.allclose(whole, parts, atol=1e-5)
-    floats = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-    assert torch.allclose(whole, vae.encode(floats)[0], atol=1e-5)

@@ -12,6 +12,7 @@ from facevae.losses import (
     binary_cross_entropy,
     binary_entropy,
     charbonnier,
+    free_bits,
     gaussian_nll,
     kl_divergence,
     squared_error,
@@ -120,3 +121,19 @@ def test_balanced_cross_entropy_by_hand():
     found = balanced_cross_entropy(logits, labels, torch.tensor([5.0, 7.0]))
     half, three_quarters = math.log(2), -math.log(0.75)
     assert close(found, (5 * half + half) / 2, (5 * three_quarters + half) / 2)
+
+
+def test_free_bits_by_hand():
+    # The first dimension's mean is 0.4, below the floor though the second image is above it; the second's is 0.5.
+    kl = torch.tensor([[0.2, 1.0, 3.0], [0.6, 0.0, 1.0]], requires_grad=True)
+    counted = free_bits(kl, kl.detach().mean(0), 0.45)
+    assert close(counted, 0.45 + 1 + 3, 0.45 + 0 + 1)
+    assert close(counted.mean(), 0.45 + 0.5 + 2)  # the sum of max(floor, mean), equation 15
+    counted.sum().backward()
+    assert kl.grad.tolist() == [[0, 1, 1], [0, 1, 1]]
+
+
+def test_free_bits_look_at_the_mean_that_they_are_given():
+    kl = torch.tensor([[0.2, 1.0]])
+    assert close(free_bits(kl, torch.tensor([0.5, 0.1]), 0.3), 0.2 + 0.3)
+    assert close(free_bits(kl, kl.mean(0), 0.0), 1.2)

@@ -1,8 +1,15 @@
 """Measures with known answers."""
 
-import torch
+import urllib.error
 
-from facevae.metrics import psnr_db, ssim
+import pytest
+import torch
+from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
+
+from facevae.metrics import load_lpips, psnr_db, ssim
+
+CPU = torch.device("cpu")
+WEIGHTS = SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2]
 
 
 def test_psnr_of_a_constant_offset():
@@ -38,3 +45,41 @@ def test_ssim_of_two_constants_by_hand():
     # Without variance only the luminance term is left: (2 a b + c1) / (a^2 + b^2 + c1), c1 = 0.01^2.
     found = ssim(torch.full((1, 3, 16, 16), 0.2), torch.full((1, 3, 16, 16), 0.6))
     assert torch.allclose(found, torch.tensor((0.24 + 1e-4) / (0.4 + 1e-4)), atol=1e-3)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The folder in which torch hub keeps what it has fetched, and no network."""
+
+    def urlopen(_):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr("torch.hub.urlopen", urlopen)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub/checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_without_a_network_lpips_is_left_out(hub, capsys):
+    assert load_lpips("squeeze", CPU) is None
+    *_, line = capsys.readouterr().out.splitlines()
+    assert line.startswith("LPIPS is left out: no weights of squeeze (") and "Name or service not known" in line
+    assert str(hub) in line and line.endswith("or set evaluate_vae.lpips to null")
+
+
+def test_lpips_is_each_images_own(hub):
+    torch.manual_seed(0)
+    torch.save(squeezenet1_1(weights=None).state_dict(), hub / WEIGHTS)
+    lpips = load_lpips("squeeze", CPU)
+    target = torch.rand(3, 3, 32, 32)
+    prediction = target.clone()
+    prediction[1:] = torch.rand(2, 3, 32, 32)
+    found = lpips(prediction, target)
+    assert found.shape == (3,) and found[0] == 0 and (found[1:] > 1e-3).all()
+    assert torch.allclose(lpips(target, prediction), found, rtol=1e-4)
+    alone = lpips(prediction[2:], target[2:])
+    assert alone.shape == (1,) and torch.allclose(alone, found[2:], rtol=1e-3)
+    # A decoder's rounding above 1 is no image of its own.
+    white = torch.ones(1, 3, 32, 32)
+    assert lpips(white + 1e-6, white).tolist() == [0]

@@ -7,7 +7,7 @@ import torch
 from model_data import TRAINING
 from torch import nn
 
-from facevae.optimization import TrainingSettings, learning_rate_at, make_optimizer
+from facevae.optimization import TrainingSettings, learning_rate_at, make_average, make_optimizer
 
 
 def settings(**changes):
@@ -43,6 +43,18 @@ def test_warmup_longer_than_the_run():
     assert found == pytest.approx([0.1 / 101, 0.1 * 50 / 101])
 
 
+def test_halving_changes_with_the_epoch_alone():
+    found = rates([0, 9, 10, 19, 20, 49], schedule="halving")
+    assert found == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025, 0.1 / 16])
+
+
+def test_halving_counts_the_warmups_epochs():
+    found = rates([0, 3, 4, 9, 10], schedule="halving", warmup_epochs=0.4)
+    assert found == pytest.approx([0.02, 0.08, 0.1, 0.1, 0.05])
+    found = rates([0, 14, 15, 19, 20], schedule="halving", warmup_epochs=1.5)
+    assert found == pytest.approx([0.1 / 16, 0.1 * 15 / 16, 0.05, 0.05, 0.025])
+
+
 def one_step(gradient, **changes):
     """The weight 2 after one step with this gradient."""
     model = nn.Linear(1, 1, bias=False)
@@ -64,6 +76,49 @@ def test_weight_decay():
     assert one_step(0.0) == 2
 
 
+def averaged(weights, decay):
+    """The average of weight and buffer after each step, of a model whose weight takes these values and ends as it was.
+
+    The buffer is ten times the weight.
+    """
+    model = nn.Linear(1, 1, bias=False)
+    model.register_buffer("seen", torch.tensor(0.0))
+    average, found = make_average(model, decay), []
+    for weight in weights:
+        nn.init.constant_(model.weight, weight)
+        model.seen.fill_(10 * weight)
+        average.update_parameters(model)
+        found.append([average.module.weight.item(), average.module.seen.item()])
+        assert model.weight.item() == weight
+    return found
+
+
+def test_the_average_by_hand():
+    # The first as it is; then 2/11, 3/12 and 4/13 of the old, as long as that is no more than the decay.
+    found = averaged([5, 16, 6, 21], 0.999)
+    assert found == [pytest.approx([value, 10 * value]) for value in (5, 14, 8, 17)]
+    found = averaged([5, 16, 6, 16], 0.2)
+    assert found == [pytest.approx([value, 10 * value]) for value in (5, 14, 0.2 * 14 + 0.8 * 6, 14.32)]
+    assert averaged([5, 16, 6], 0.0) == [[5, 50], [16, 160], [6, 60]]
+
+
+def test_after_many_steps_the_average_decays_as_asked():
+    # 8.9 / 9.9: from the 80th step on less than 0.9 would be kept without the bound.
+    before, after = averaged([0.0] * 100 + [1.0], 0.9)[-2:]
+    assert before == [0, 0] and after == pytest.approx([0.1, 1.0])
+
+
+def test_the_average_has_no_gradient_and_weights_of_its_own():
+    model = nn.Linear(2, 1)
+    average = make_average(model, 0.9)
+    assert not any(weight.requires_grad for weight in average.parameters())
+    assert all(weight.requires_grad for weight in model.parameters())
+    average.update_parameters(model)
+    assert all(weight.grad_fn is None for weight in average.parameters())
+    nn.init.constant_(model.weight, 7.0)
+    assert 7 not in average.module.weight
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -73,6 +128,10 @@ def test_weight_decay():
         {"batch_size": 0},
         {"optimizer": "sgd"},
         {"seed": -1},
+        {"schedule": "step"},
+        {"ema": 1.0},
+        {"ema": -0.1},
+        {"gradient_clip": 0.0},
     ],
 )
 def test_settings_out_of_range(changes):

@@ -93,7 +93,7 @@ def test_declared_parameters_are_looked_at(project):
     # A choice, such as dae.architecture, is looked at when the section is read, before it is typed.
     choices = set(re.findall(r"\$\{(.+?)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
     lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    for stage in STAGES:
+    for stage in (name for name, body in STAGES.items() if "params" in body):
         seen = {line.split()[2] for line in lines if line.split()[0] == stage}
         declared = {key for key, _ in leaves(lock[stage]["params"]["params.yaml"])} - choices
         unread = {key for key in declared if key.split(".")[-1] not in seen}
@@ -125,7 +125,9 @@ def experiment(project):
 
 
 def test_an_experiment_runs_what_it_affects(experiment):
-    assert stages_run(experiment) == {"train_vae", "attribute_vectors", "evaluate_vae"}
+    assert stages_run(experiment) == {
+        "train_vae", "encode", "attribute_vectors", "fit_mixture", "evaluate_vae",
+    }  # fmt: skip
 
 
 def test_params_diff(project, experiment):

@@ -43,7 +43,7 @@ def project(folder, **vae):
     make_vae_arrays(folder / "data/vae/arrays")
     features = {**FEATURES, "learning_rate": LEARNING_RATE, "batch_size": 23}
     make_params(
-        folder, vae={"learning_rate": LEARNING_RATE, "epochs": 3, "batch_size": 23, "features": features, **vae}
+        folder, vae={"learning_rate": LEARNING_RATE, "epochs": 3, "batch_size": 23, "classifier": features, **vae}
     )
     return folder
 

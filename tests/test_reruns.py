@@ -39,7 +39,7 @@ def value(key):
         node = node[part]
     return node
 
-seen = [Path(dep).read_bytes() for dep in body["deps"]] + [repr(value(key)).encode() for key in body["params"]]
+seen = [Path(dep).read_bytes() for dep in body["deps"]] + [repr(value(key)).encode() for key in body.get("params", [])]
 for out in body["outs"] + [name for metric in body.get("metrics", []) for name in metric]:
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"".join([out.encode(), *seen])).hexdigest()

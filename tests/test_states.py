@@ -6,18 +6,19 @@ from model_data import TRAINING
 from torch import nn
 
 from facevae.checkpoints import Slot
-from facevae.optimization import TrainingSettings, make_optimizer
+from facevae.optimization import TrainingSettings, make_average, make_optimizer
 from facevae.states import Means, TrainingState
 
 CPU = torch.device("cpu")
 
 
-def made(optimizer, steps):
+def made(optimizer, steps, ema=None):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 1)).to(memory_format=torch.channels_last)
     model.register_buffer("seen", torch.tensor(0.0))
     settings = TrainingSettings.model_validate(TRAINING | {"optimizer": optimizer})
-    state = TrainingState(model, make_optimizer(model, settings))
+    average = None if ema is None else make_average(model, ema)
+    state = TrainingState(model, make_optimizer(model, settings), average)
     for number in range(steps):
         step(state, number)
     return state
@@ -29,44 +30,56 @@ def step(state, number):
     state.model(x).square().mean().backward()
     state.optimizer.step()
     state.model.seen += 1
+    if state.average is not None:
+        state.average.update_parameters(state.model)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_training_goes_on_in_the_same_bits(tmp_path, optimizer):
-    state, slot = made(optimizer, steps=3), Slot(tmp_path, "state")
+def same_tensors(one, other):
+    pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
+    return all(a == b and torch.equal(first, second) for (a, first), (b, second) in pairs)
+
+
+@pytest.mark.parametrize(("optimizer", "ema"), [("adam", None), ("adamw", None), ("adamw", 0.9)])
+def test_training_goes_on_in_the_same_bits(tmp_path, optimizer, ema):
+    state, slot = made(optimizer, 3, ema), Slot(tmp_path, "state")
     state.history, state.step = [{"epoch": 1, "valid_loss": 1 / 3}], 3
     state.means.add({"loss": torch.tensor([0.1, 0.2])})
     state.best = {"0.weight": torch.ones(4, 3, 3, 3)}
     slot.save(*state.packed())
-    again = made(optimizer, steps=0)
+    again = made(optimizer, 0, ema)
     again.restore(slot.read()[0], CPU)
     assert (again.history, again.step, again.means.means()) == (state.history, 3, state.means.means())
     assert torch.equal(again.best["0.weight"], torch.ones(4, 3, 3, 3))
     for number in (3, 4, 5):
         step(state, number)
         step(again, number)
-    assert all(torch.equal(a, b) for a, b in zip(state.model.parameters(), again.model.parameters(), strict=True))
+    assert same_tensors(state.model, again.model) and same_tensors(state.result, again.result)
     assert again.model.seen == 6
+    if ema is not None:
+        assert again.average.n_averaged == 6 and not same_tensors(again.model, again.result)
 
 
 def test_the_optimizers_state_is_laid_out_like_the_weights(tmp_path):
     """A fused optimizer reads both in the order of memory."""
-    state, slot = made("adamw", steps=1), Slot(tmp_path, "state")
+    state, slot = made("adamw", 1, ema=0.9), Slot(tmp_path, "state")
     slot.save(*state.packed())
-    again = made("adamw", steps=0)
+    again = made("adamw", 0, ema=0.9)
     again.restore(slot.read()[0], CPU)
     for weight, its_state in again.optimizer.state.items():
         for name in ("exp_avg", "exp_avg_sq"):
             assert its_state[name].stride() == weight.stride()
-    assert next(iter(again.model.parameters())).is_contiguous(memory_format=torch.channels_last)
+    for model in (again.model, again.result):
+        assert next(iter(model.parameters())).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_best_epoch_is_the_first_of_the_lowest():
-    state = made("adam", steps=0)
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_the_best_epoch_is_the_first_of_the_lowest(ema):
+    state = made("adam", 0, ema)
     kept = []
     for number, loss in enumerate([3.0, 1.0, 2.0, 1.0]):
         state.history.append({"valid_loss": loss})
-        nn.init.constant_(state.model[2].bias, number)
+        nn.init.constant_(state.model[2].bias, number if ema is None else -1)
+        nn.init.constant_(state.result[2].bias, number)
         state.keep_best()
         kept.append((state.epochs_since_best(), state.best["2.bias"].item()))
     assert kept == [(0, 0), (0, 1), (1, 1), (2, 1)]

@@ -37,6 +37,14 @@ def test_the_mean_has_no_gradient_and_leaves_out_what_does_not_count():
     assert Step(0.0, (0, 0, 0), 6, rows=slice(0, 3), counted=2).mean(values) == 3 / 6
 
 
+def test_the_mean_of_each_column():
+    values = torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]], requires_grad=True)
+    found = Step(0.0, (0, 0, 0), 3).mean(values)
+    assert found.tolist() == [3, 30] and not found.requires_grad
+    assert Step(0.0, (0, 0, 0), 6, rows=slice(0, 3), counted=2).mean(values).tolist() == [3 / 6, 30 / 6]
+    assert Step(0.0, (0, 0, 0), 3).mean(values[:, :, None].expand(3, 2, 4)).shape == (2, 4)
+
+
 def test_networks_compute_in_the_steps_precision():
     layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
     for precision in (torch.float32, torch.bfloat16):

@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import math
 import os
 import shutil
 
@@ -16,6 +17,7 @@ from facevae.batches import HostRows
 from facevae.checkpoints import Checkpoint
 from facevae.logs import RunLog
 from facevae.optimization import TrainingSettings
+from facevae.processes import Processes
 from facevae.runs import Run
 from facevae.training import evaluate, fit
 
@@ -50,7 +52,7 @@ def train(terms, rows=(ROWS,), valid=NONE, model=None, log=None, slot=None, obse
     """A model and its history. With a slot a checkpoint is saved after every step."""
     log, model = log or RunLog(None), model or network()
     run = Run(CPU, slot=slot, checkpoint_seconds=changes.pop("checkpoint_seconds", 0.0))
-    section = "vae.features"
+    section = "vae.classifier"
     return model, fit(model, terms, rows, valid, settings(**changes), run, log, section=section, observe=observe)
 
 
@@ -86,6 +88,17 @@ def test_evaluation_does_not_depend_on_the_batch():
     found = [evaluate(model, Recorded(), HostRows((ROWS,), CPU), size, 1, Run(CPU)) for size in (1, 3, 11, 64)]
     expected = (model(torch.from_numpy(ROWS)) - 2).square().mean().item()
     assert all(row == {"loss": pytest.approx(expected), "row_number": 5.0} for row in found)
+
+
+def test_validation_asks_the_other_processes_too():
+    processes, asked = Processes(), []
+
+    def terms(model, batch, step):
+        asked.append(step.processes is processes)
+        return {"loss": model(batch[0]).flatten()}
+
+    evaluate(network(), terms, HostRows((ROWS,), CPU), 4, 1, Run(CPU, processes=processes))
+    assert asked == [True] * 3
 
 
 def test_no_valid_rows_no_valid_columns():
@@ -175,10 +188,17 @@ def stopping_at(step):
     return terms
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-@pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_training_interrupted_anywhere_ends_in_the_same_bits(tmp_path, optimizer, keep):
+@pytest.mark.parametrize(
+    ("optimizer", "keep", "ema"),
+    [
+        *itertools.product(["adam", "adamw"], ["last", "best"], [None]),
+        ("adamw", "last", 0.9),
+        ("adam", "best", 0.2),
+    ],
+)
+def test_a_training_interrupted_anywhere_ends_in_the_same_bits(tmp_path, optimizer, keep, ema):
     changes = {"optimizer": optimizer, "schedule": "cosine", "weight_decay": 0.1, "valid": (ROWS[:3],), "keep": keep}
+    changes["ema"] = ema
     undisturbed, history = train(noisy_terms, model=convolutions(), **changes)
     # Three steps an epoch. Each try gets so far and then goes down: in the middle and at both ends of an epoch.
     for stop, resumed_at in ((2, None), (2, "0 of 3, step 1"), (3, "0 of 3, step 2"), (1, "1 of 3, step 1")):
@@ -193,10 +213,11 @@ def test_a_training_interrupted_anywhere_ends_in_the_same_bits(tmp_path, optimiz
     assert found == history and same_weights(undisturbed, resumed)
 
 
-def test_a_finished_training_is_not_trained_again(tmp_path):
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_a_finished_training_is_not_trained_again(tmp_path, ema):
     with Checkpoint(tmp_path / "c") as checkpoint:
-        model, history = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"))
-        again, found = train(None, model=convolutions(), slot=checkpoint.slot("state"))
+        model, history = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"), ema=ema)
+        again, found = train(None, model=convolutions(), slot=checkpoint.slot("state"), ema=ema)
     assert found == history and same_weights(model, again)
 
 
@@ -262,7 +283,7 @@ def test_a_loss_that_is_not_finite(value):
         kl[-1] = value if step.epoch > 1.5 else 0
         return {"loss": loss + kl, "mse": loss, "kl": kl}
 
-    with one_line("epoch 2, step 3", "finite losses", "kl not finite", "vae.features.learning_rate (now 0.02)"):
+    with one_line("epoch 2, step 3", "finite losses", "kl not finite", "vae.classifier.learning_rate (now 0.02)"):
         train(terms, model=model, learning_rate=0.02)
     assert all(weight.isfinite().all() for weight in model.parameters())
 
@@ -273,7 +294,7 @@ def test_a_gradient_that_is_not_finite_though_the_loss_is():
     def terms(model, batch, step):
         return {"loss": (model(batch[0]).flatten() * (0.0 if step.epoch > 0.3 else 1.0)).abs().sqrt()}
 
-    with one_line("epoch 1, step 2", "gradient not finite", "lower vae.features.learning_rate"):
+    with one_line("epoch 1, step 2", "gradient not finite", "lower vae.classifier.learning_rate"):
         train(terms, model=model)
     assert all(weight.isfinite().all() for weight in model.parameters())
 
@@ -305,9 +326,95 @@ def test_the_best_epochs_weights_are_kept():
     assert same_weights(best, two) and not same_weights(last, two)
 
 
+@pytest.mark.parametrize(
+    ("clip", "share"), [(None, 1), (20.3961, 1), (20.0, 20 / math.sqrt(416)), (0.25, 0.25 / math.sqrt(416))]
+)
+def test_a_gradient_that_is_too_long_is_shortened(monkeypatch, clip, share):
+    def descent(model, settings):
+        return torch.optim.SGD(model.parameters(), settings.learning_rate)
+
+    monkeypatch.setattr("facevae.training.make_optimizer", descent)
+    model = network()
+    for weight in model.parameters():
+        nn.init.zeros_(weight)
+    train(line, model=model, gradient_clip=clip, learning_rate=0.01, epochs=1, batch_size=11)
+    # Of (w x + b - 2)^2 at w = b = 0, with x from 0 to 10: -4 x and -4, on average -20 and -4.
+    assert weights_of(model).tolist() == pytest.approx([0.2 * share, 0.04 * share], rel=1e-4)
+
+
+def line(model, batch, step):
+    """The terms of a line, whichever way the model is meant to be used."""
+    assert model.training == step.training
+    return {"loss": (model(batch[0]) - 2).square().flatten()}
+
+
+def weights_of(model):
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+def averages(decay, **changes):
+    """The running averages of the weights after each step of a training without them, by hand."""
+    before = []
+
+    def terms(model, batch, step):
+        before.append(weights_of(model))
+        return line(model, batch, step)
+
+    model, _ = train(terms, **changes)
+    first, *others = [*before[1:], weights_of(model)]
+    found = [first]
+    for step, weights in enumerate(others, start=1):
+        share = min(decay, (1 + step) / (10 + step))
+        found.append(share * found[-1] + (1 - share) * weights)
+    return found
+
+
+class Watched(RunLog):
+    """A log that keeps the weights that it is shown."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.shown = []
+
+    def epoch(self, row, epochs, rate, model):
+        self.shown.append(weights_of(model))
+
+
+def close(ones, others):
+    return all(torch.allclose(one, other, atol=1e-6) for one, other in zip(ones, others, strict=True))
+
+
+def test_with_ema_the_average_is_the_result_and_what_is_looked_at():
+    expected = averages(0.3, learning_rate=0.1)
+    after_epochs = expected[2::3]
+    observed, log = [], Watched()
+    model, history = train(
+        line, valid=(ROWS[:5],), log=log, observe=lambda model, _: observed.append(weights_of(model)), ema=0.3,
+        learning_rate=0.1,
+    )  # fmt: skip
+    assert close([weights_of(model)], after_epochs[-1:])
+    assert close(observed, after_epochs) and close(log.shown, after_epochs)
+    rows = torch.from_numpy(ROWS[:5])
+    losses = [float((weight * rows + bias - 2).square().mean()) for weight, bias in after_epochs]
+    assert [row["valid_loss"] for row in history] == pytest.approx(losses, rel=1e-5)
+
+
+def test_ema_does_not_change_the_training():
+    plain, history = train(Recorded())
+    model, found = train(Recorded(), ema=0.99)
+    assert found == history and not same_weights(model, plain)
+    assert same_weights(train(Recorded(), ema=0.0)[0], plain)
+
+
+def test_the_best_epochs_average_is_kept():
+    model, _ = train(scripted([3, 2, 2, 4]), valid=(ROWS,), epochs=4, keep="best", ema=0.3, learning_rate=0.1)
+    expected = averages(0.3, epochs=4, learning_rate=0.1)
+    assert close([weights_of(model)], expected[5:6]) and not close([weights_of(model)], expected[-1:])
+
+
 @pytest.mark.parametrize("changes", [{"keep": "best"}, {"patience": 1}])
 def test_what_looks_at_the_validation_needs_one(changes):
-    with one_line("vae.features", "validation images", "found none"):
+    with one_line("vae.classifier", "validation images", "found none"):
         train(Recorded(), **changes)
 
 

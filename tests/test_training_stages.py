@@ -2,25 +2,39 @@
 
 import csv
 import json
+import math
 import shutil
 import sys
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from model_data import LISTS, NAMES, make_dae_arrays, make_pairs, make_params, make_vae_arrays
+from model_data import LISTS, NAMES, SPLITS, make_dae_arrays, make_pairs, make_params, make_vae_arrays
 from PIL import Image
 from raw_data import files_below, one_line
 
 from facevae.command import run
 from facevae.logs import RunLog
+from facevae.mixture import load_mixture
 from facevae.pairs import write_pairs
+from facevae.posteriors import load_posteriors
 from facevae.vectors import load_vectors
+from facevae.vgg import Vgg19
 from facevae.weights import load_weights
-from stages import attribute_vectors, evaluate_dae, evaluate_vae, train_dae, train_judge, train_vae
+from stages import (
+    attribute_vectors,
+    encode,
+    evaluate_dae,
+    evaluate_vae,
+    fit_mixture,
+    train_dae,
+    train_judge,
+    train_vae,
+)
 
-STAGES = (train_dae, train_vae, train_judge, attribute_vectors, evaluate_dae, evaluate_vae)
+STAGES = (train_dae, train_vae, train_judge, encode, fit_mixture, attribute_vectors, evaluate_dae, evaluate_vae)
 
 
 class Project:
@@ -32,25 +46,32 @@ class Project:
     def __call__(self, stage, arrays=None, checkpoint_seconds=60.0, **sections):
         name = stage.__name__.split(".")[-1]
         kind = "dae" if "dae" in name else "vae"
-        models = self.folder / "models"
+        models, latents = self.folder / "models", self.folder / "data/vae/latents.safetensors"
         options = {
+            "params": make_params(self.folder, **sections),
+            "device": "cpu",
             "arrays": arrays or self.folder / "data" / kind / "arrays",
+            "latents": latents,
+            "pairs": self.folder / "data/raw/pairs.zip",
             "model": models / ("judge.safetensors" if stage is train_judge else f"{kind}.safetensors"),
+            "judge": models / "judge.safetensors",
+            "mixture": models / "mixture.safetensors",
+            "vectors": models / "attribute_vectors.safetensors",
+            "output": {
+                encode: latents,
+                fit_mixture: models / "mixture.safetensors",
+                attribute_vectors: models / "attribute_vectors.safetensors",
+            }.get(stage),
             "results": self.folder / "results" / name,
+            "logs": self.folder / "logs",
+            "checkpoint_seconds": checkpoint_seconds,
         }
-        if name.startswith("train"):
-            options |= {"logs": self.folder / "logs", "checkpoint_seconds": checkpoint_seconds}
-        if stage is attribute_vectors:
-            options["output"] = models / "attribute_vectors.safetensors"
-        if stage is evaluate_vae:
-            options["judge"] = models / "judge.safetensors"
-            options["vectors"] = models / "attribute_vectors.safetensors"
-            options["pairs"] = self.folder / "data/raw/pairs.zip"
         torch.seed()  # what was drawn before is of no account
-        stage.main(params=make_params(self.folder, **sections), device="cpu", **options)
+        stage.main(**{option: options[option] for option in signature(stage.main).parameters if option in options})
 
     def outputs(self):
-        return {name: data for kind in ("models", "results") for name, data in files_below(self.folder / kind).items()}
+        found = {name: data for kind in ("models", "results") for name, data in files_below(self.folder / kind).items()}
+        return found | {name: data for name, data in files_below(self.folder / "data/vae").items() if "/" not in name}
 
     def metrics(self, stage):
         return json.loads((self.folder / "results" / stage / "metrics.json").read_text())
@@ -106,15 +127,21 @@ def test_everything_is_there(finished):
         "evaluate_dae/denoised.png",
         "evaluate_dae/metrics.json",
         "evaluate_dae/per_image.csv",
+        "evaluate_dae/sweep.csv",
+        "evaluate_dae/sweep.png",
+        "evaluate_vae/attributes.csv",
         "evaluate_vae/counterfactual.csv",
         "evaluate_vae/edits.csv",
         "evaluate_vae/metrics.json",
         "evaluate_vae/pictures/Bright.png",
         "evaluate_vae/pictures/Striped.png",
         "evaluate_vae/pictures/edits.png",
+        "evaluate_vae/pictures/mixture_samples.png",
+        "evaluate_vae/pictures/prior_samples.png",
         "evaluate_vae/pictures/reconstructions.png",
-        "evaluate_vae/pictures/samples.png",
         "judge.safetensors",
+        "latents.safetensors",
+        "mixture.safetensors",
         "train_dae/history.csv",
         "train_judge/attributes.csv",
         "train_judge/history.csv",
@@ -132,7 +159,7 @@ def test_the_same_bytes_again(finished, project):
     assert project.outputs() == Project(finished).outputs()
 
 
-@pytest.mark.parametrize("stage", [attribute_vectors, evaluate_dae, evaluate_vae])
+@pytest.mark.parametrize("stage", [encode, attribute_vectors, evaluate_dae, evaluate_vae])
 def test_what_is_measured_does_not_depend_on_the_machines_threads(trained, stage):
     """They are those of the model's training, whose bits depend on them anyway."""
     torch.set_num_threads(2)
@@ -147,10 +174,14 @@ def table(path):
 
 def test_what_the_models_know(finished):
     _, facts = load_weights(finished / "models/vae.safetensors", "vae")
-    assert facts["image_size"] == 16 and facts["framing"]["crop"] == 16 and facts["settings"]["report"] is None
+    assert facts["image_size"] == 16 and facts["framing"]["crop"] == 16
+    assert facts["settings"]["report"] is None and facts["settings"]["vgg19"] is None
     _, facts = load_weights(finished / "models/judge.safetensors", "judge")
     assert facts["attributes"] == list(NAMES)
     assert load_vectors(finished / "models/attribute_vectors.safetensors").names == ("Bright", "Striped")
+    posteriors = load_posteriors(finished / "data/vae/latents.safetensors", SPLITS)
+    assert posteriors.threads == 1 and posteriors.mu["valid"].shape == posteriors.logvar["valid"].shape == (5, 6)
+    assert load_mixture(finished / "models/mixture.safetensors").means.shape == (2, 6)
 
 
 def test_the_tables(finished):
@@ -158,8 +189,9 @@ def test_the_tables(finished):
     per_image = table(finished / "results/evaluate_dae/per_image.csv")
     assert [row["image"] for row in per_image] == ["10.png", "11.png", "12.png", "13.png"]
     edits = table(finished / "results/evaluate_vae/edits.csv")
-    # After two epochs the judge sees stripes in every reconstruction, so that there is none left to flip.
-    assert ("Bright", "3") in [(row["attribute"], row["faces"]) for row in edits]
+    # After two epochs the judge may see an attribute in every reconstruction, so that there is none left to flip.
+    assert edits and {row["attribute"] for row in edits} <= {"Bright", "Striped"}
+    assert {row["faces"] for row in edits} == {"3"}
     # The drawings of Bright are equal, so there is no change to explain.
     (row,) = table(finished / "results/evaluate_vae/counterfactual.csv")
     assert (row["attribute"], row["identities"]) == ("Striped", "2")
@@ -174,15 +206,52 @@ def test_the_metrics(finished):
     assert denoised["psnr_db"] > denoised["psnr_db_noisy"] + 1
     assert denoised["ssim"] > denoised["ssim_noisy"]
     found = done.metrics("evaluate_vae")
-    assert found.keys() == {"reconstruction", "edits", "counterfactual"}
-    assert found["edits"].keys() >= {"mean_flipped", "mean_leakage", "Bright"}
+    assert found.keys() == {"reconstruction", "frechet", "probe", "edits", "counterfactual"}
+    assert found["edits"].keys() > {"mean_flipped", "mean_leakage"}
+    frechet = found["frechet"]
+    assert (frechet["images"], frechet["pixels"]) == (8, 16) and frechet["train_images"] < frechet["prior_samples"]
+    # Half of the test images are bright and half striped; the judge knows both, and the third has one kind alone.
+    assert found["probe"]["majority_accuracy"] == 0.5 <= found["probe"]["accuracy"]
+    attributes = table(finished / "results/evaluate_vae/attributes.csv")
+    assert [(row["attribute"], float(row["accuracy"])) for row in attributes] == [("Bright", 1), ("Striped", 1)]
+    lost = [1 - float(row["accuracy_reconstruction"]) for row in attributes]
+    assert found["reconstruction"]["judge_accuracy_reconstruction"] == pytest.approx(1 - sum(lost) / 2)
+    # Of the 256 pixels the stripes change 64; Bright is drawn alike: neither is large.
+    assert "judge_largest_loss" not in found["reconstruction"]
+    (row,) = table(finished / "results/evaluate_vae/counterfactual.csv")
+    assert float(row["pixels"]) == 64
 
 
 def test_the_pictures_have_their_rows(finished):
     pictures = finished / "results/evaluate_vae/pictures"
     sizes = {path.stem: Image.open(path).size for path in pictures.iterdir()}
     # Nine samples, eight in a row; two faces with two strengths.
-    assert sizes["samples"][0] > sizes["Bright"][0] > sizes["reconstructions"][0]
+    assert sizes["prior_samples"][0] > sizes["Bright"][0] > sizes["reconstructions"][0]
+    assert sizes["mixture_samples"] == sizes["prior_samples"]
+
+
+def test_the_sweep_is_in_metrics_table_and_picture(finished):
+    swept = Project(finished).metrics("evaluate_dae")["sweep"]
+    denoisers = ["noisy", "non_local_means", "total_variation", "wavelet", "model"]
+    assert swept["images"] == 2 and list(swept["sigma_25"]) == denoisers
+    rows = table(finished / "results/evaluate_dae/sweep.csv")
+    assert [(float(row["sigma"]), row["denoiser"]) for row in rows] == [(25, denoiser) for denoiser in denoisers]
+    for row in rows:
+        assert float(row["psnr_db"]) == pytest.approx(swept["sigma_25"][row["denoiser"]]["psnr_db"], rel=1e-4)
+    assert swept["sigma_25"]["model"]["psnr_db"] > swept["sigma_25"]["noisy"]["psnr_db"] + 0.5
+    # One face in six columns against two faces in three rows.
+    sizes = [Image.open(finished / f"results/evaluate_dae/{name}.png").size for name in ("sweep", "denoised")]
+    assert sizes[0][0] > sizes[1][0] and sizes[0][1] < sizes[1][1]
+
+
+def test_the_self_ensemble_is_asked_for(finished, trained):
+    trained(evaluate_dae, evaluate_dae={"self_ensemble": True, "sweep_sigmas": [10.0, 25.0]})
+    alone, both = (done.metrics("evaluate_dae") for done in (Project(finished), trained))
+    assert both["psnr_db"] != alone["psnr_db"] and both["psnr_db_noisy"] == alone["psnr_db_noisy"]
+    assert both["sweep"]["sigma_25"]["model"] != alone["sweep"]["sigma_25"]["model"]
+    assert both["sweep"]["sigma_25"]["wavelet"] == alone["sweep"]["sigma_25"]["wavelet"] and "sigma_10" in both["sweep"]
+    pictures = [folder / "results/evaluate_dae/denoised.png" for folder in (finished, trained.folder)]
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
 
 
 @pytest.mark.parametrize("stage", [train_dae, train_vae, train_judge])
@@ -190,7 +259,7 @@ def test_an_interrupted_stage_goes_on_in_the_same_bits(finished, project, monkey
     whole = RunLog.epoch
 
     def goes_down(self, row, *arguments):
-        if row["epoch"] == 2 and "features" not in self.prefix:
+        if row["epoch"] == 2 and "classifier" not in self.prefix:
             raise KeyboardInterrupt
         whole(self, row, *arguments)
 
@@ -216,13 +285,14 @@ def test_other_lists_for_the_report(project):
         "decoder_layers": 1,
         "decoder_filters": [4],
         "decoder_kernel_sizes": [5],
-        "decoder_strides": [4],
+        "decoder_strides": [2],  # half of the encoder's: the dense layers start the decoder at half the size
         "activation": "elu",
     }
     report = {"architecture": "report", "learning_rate": 1e-3, "batch_size": 3, "epochs": 1}
     project(train_dae, dae={**report, "report": {**LISTS, **lists, "latent_dim": 5}, "crop": None, "loss": "bce"})
     project(evaluate_dae)
     project(train_vae, vae={**report, "report": {**LISTS, **lists}, "latent_dim": 5, "feature_weight": 0.0})
+    project(encode)
     project(attribute_vectors)
     assert len(table(project.folder / "results/attribute_vectors/lengths.csv")) == 2
 
@@ -240,6 +310,33 @@ def test_the_kl_warms_up_in_training_and_weighs_in_full_in_validation(project, w
             assert loss - reconstruction == pytest.approx(expected * kl, abs=0.01 * kl)
 
 
+def test_free_bits_of_all_dimensions_by_hand(project):
+    """A floor that no dimension reaches: the KL counts 2 * 6 * 50 nats, however large it is."""
+    changes = {"reconstruction": "l1", "beta": 2.0, "free_bits": 50.0, "kl_warmup_epochs": 0.0, "feature_weight": 0.0}
+    project(train_vae, vae={**changes, "ema": 0.5, "deep": {"width": 8, "levels": 1, "blocks": 0}})
+    for row in table(project.folder / "results/train_vae/history.csv"):
+        for split in ("train", "valid"):
+            loss, pixels, kl = (
+                float(row[f"{split}_{term}"]) for term in ("loss", "reconstruction_loss", "kl_divergence")
+            )
+            assert loss - pixels == pytest.approx(600, abs=0.1) and 0 < kl < 300
+
+
+def test_vgg19_in_place_of_pixels_and_classifier(project, tmp_path, capsys):
+    path, layers = tmp_path / "vgg.pth", ["relu1_1", "relu2_1"]
+    torch.save(Vgg19(layers).body.state_dict(prefix="features."), path)
+    changes = {"reconstruction": "none", "feature_network": "vgg19", "beta": 0.5, "feature_weight": 0.25}
+    project(train_vae, vae={**changes, "vgg19": {"layers": layers, "weights": str(path)}, "kl_warmup_epochs": 0.0})
+    assert "classifier" not in capsys.readouterr().out
+    for row in table(project.folder / "results/train_vae/history.csv"):
+        loss, pixels, kl, features = (
+            float(row[f"valid_{term}"]) for term in ("loss", "reconstruction_loss", "kl_divergence", "feature_loss")
+        )
+        assert pixels == 0 < features and loss == pytest.approx(0.5 * kl + features, rel=1e-4)
+    path.unlink()
+    project(encode)  # what is trained needs VGG19 no more
+
+
 def test_the_last_of_the_denoisers_train_split_validates(project):
     # Almost not trained, the U-Net is the identity: its losses are the noise of the images that they are taken over.
     still = {"learning_rate": 1e-9, "epochs": 1, "crop": None}
@@ -253,6 +350,28 @@ def test_the_last_of_the_denoisers_train_split_validates(project):
     project(train_dae, dae={**still, "valid_share": 0.0})
     (row,) = table(project.folder / "results/train_dae/history.csv")
     assert float(row["train_loss"]) == pytest.approx(noise[:10].mean(), rel=1e-4) and "valid_loss" not in row
+
+
+def test_fresh_noise_trains_and_the_stored_validates(project):
+    still = {"learning_rate": 1e-9, "epochs": 1, "crop": None, "fresh_noise": 10.0}
+    folder = project.folder / "data/dae/arrays"
+    clean = np.load(folder / "clean.npy")
+    clean[8:10] = 0  # on the black images that validate half of the noise would be cut off
+    np.save(folder / "clean.npy", clean)
+    clean, noisy = (np.load(folder / name).astype(float) / 255 for name in ("clean.npy", "noisy.npy"))
+    project(train_dae, dae=still)
+    (row,) = table(project.folder / "results/train_dae/history.csv")
+    # The mean of |noise| over 8 images of 1,440 numbers, far from black and white.
+    assert float(row["train_loss"]) == pytest.approx(10 * math.sqrt(2 / math.pi) / 255, rel=0.03)
+    assert float(row["valid_loss"]) == pytest.approx(np.abs(noisy - clean)[8:10].mean(), rel=1e-4)
+    # The same is what the arrays say that theirs is.
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"noise": {"sigma": 10.0, "seed": 0}}))
+    project(train_dae, dae={**still, "fresh_noise": "same"})
+    assert table(project.folder / "results/train_dae/history.csv") == [row]
+    project(train_dae, dae={**still, "fresh_noise": [20, 20], "valid_share": 0.0})
+    (row,) = table(project.folder / "results/train_dae/history.csv")
+    assert float(row["train_loss"]) == pytest.approx(20 * math.sqrt(2 / math.pi) / 255, rel=0.03)
 
 
 def spoil(folder, file):
@@ -297,7 +416,25 @@ def test_targets_that_are_no_bytes_are_refused(project, stage, file):
             },
             ["dae.report", "strides that divide 20 x 24 images"],
         ),
-        (train_vae, {"vae": {"features": {}}}, ["vae.features", "a value"]),
+        (
+            train_dae,
+            {"dae": {"architecture": "report", "report": {**LISTS, "latent_dim": None, "decoder_strides": [2, 1]}}},
+            ["dae.report", "product is that of encoder_strides, 4"],
+        ),
+        (train_dae, {"dae": {"fresh_noise": [50, 5]}}, ["dae.fresh_noise", "the smaller of the two", "[50, 5]"]),
+        (train_dae, {"dae": {"ema": 1.0}}, ["dae.ema", "less than 1"]),
+        (train_vae, {"vae": {"classifier": {}}}, ["vae.classifier", "a value"]),
+        (train_vae, {"vae": {"reconstruction": "none", "feature_weight": 0.0}}, ["vae: expected", "a feature_weight"]),
+        (
+            train_vae,
+            {"vae": {"deep": {"width": 8, "levels": 4, "blocks": 0}}},
+            ["vae.deep", "a multiple of 32 pixels, since levels is 4; these have 16"],
+        ),
+        (
+            train_vae,
+            {"vae": {"feature_network": "vgg19", "vgg19": {"layers": ["relu1_1"], "weights": "nowhere"}}},
+            ["nowhere", "no such file", "vae.vgg19.weights"],
+        ),
         (train_judge, {"train_judge": {"width": 12}}, ["train_judge.width", "multiple of 8", "12"]),
     ],
 )
@@ -319,9 +456,9 @@ def cropped(project, size):
 
 
 def test_sizes_that_no_network_takes(project, capsys):
-    with one_line("vae.deep", "a multiple of 8 pixels, these have 20"):
+    with one_line("vae.deep", "a multiple of 8 pixels, since levels is 2; these have 20"):
         project(train_vae, arrays=cropped(project, 20))
-    assert "features" not in capsys.readouterr().out  # it ends before anything is trained
+    assert "classifier" not in capsys.readouterr().out  # it ends before anything is trained
     with one_line("a multiple of 2 pixels, these have 21", "crop_pad.vae.size"):
         project(train_judge, arrays=cropped(project, 21))
     assert not project.outputs()
@@ -340,7 +477,7 @@ def test_the_reports_own_learning_rate_is_said_to_collapse(project, capsys):
     last = capsys.readouterr().out.splitlines()[-2]
     assert last.startswith("vae warning: no latent dimension is active") and "vae.learning_rate (now 0.1)" in last
     assert table(project.folder / "results/train_vae/history.csv")[-1]["active_dimensions"] == "0"
-    project(train_vae, vae={"learning_rate": 0.01, "epochs": 8})
+    project(train_vae, vae={"learning_rate": 0.001, "epochs": 8})
     assert "warning" not in capsys.readouterr().out.splitlines()[-2]
 
 
@@ -362,6 +499,11 @@ def test_the_constant_colours_loss_by_hand(project):
     assert float(row["constant_colour_loss"]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_more_gaussians_than_train_images(trained):
+    with one_line("fit_mixture.components", "at most 24", "found 25"):
+        trained(fit_mixture, fit_mixture={"components": 25})
+
+
 @pytest.mark.parametrize("name", ["Smilling", "Nobody"])
 def test_an_attribute_without_a_vector(trained, name):
     with one_line(f"attribute {name}", "one of Bright, Striped"):
@@ -373,7 +515,11 @@ def test_an_attribute_without_a_vector(trained, name):
     ("stage", "missing", "by"),
     [
         (evaluate_dae, "models/dae.safetensors", "stages.train_dae"),
-        (attribute_vectors, "models/vae.safetensors", "stages.train_vae"),
+        (encode, "models/vae.safetensors", "stages.train_vae"),
+        (fit_mixture, "data/vae/latents.safetensors", "stages.encode"),
+        (attribute_vectors, "data/vae/latents.safetensors", "stages.encode"),
+        (evaluate_vae, "data/vae/latents.safetensors", "stages.encode"),
+        (evaluate_vae, "models/mixture.safetensors", "stages.fit_mixture"),
         (evaluate_vae, "models/judge.safetensors", "stages.train_judge"),
         (evaluate_vae, "models/attribute_vectors.safetensors", "stages.attribute_vectors"),
         (evaluate_vae, "data/vae/arrays/images.npy", "stages.cache_arrays"),
@@ -396,7 +542,7 @@ def test_photographs_without_pairs(trained):
     write_pairs(trained.folder / "data/raw/pairs.zip", ())
     trained(evaluate_vae)
     header = (trained.folder / "results/evaluate_vae/counterfactual.csv").read_text()
-    assert header.startswith("attribute,identities,mean_difference_against_reconstruction") and header.count("\n") == 1
+    assert header.startswith("attribute,identities,pixels,mean_difference_against") and header.count("\n") == 1
     assert "counterfactual" not in trained.metrics("evaluate_vae")
 
 

@@ -1,15 +1,20 @@
 """The variational autoencoder and its objective."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 import torch
-from model_data import LISTS, VAE, training_step, validation_step
+from model_data import VAE, training_step, validation_step
+from pydantic import ValidationError
 from torch import nn
 
 from facevae.classifier import Classifier
+from facevae.feature_losses import ClassifierLoss
 from facevae.layers import as_bytes
-from facevae.losses import binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
+from facevae.losses import absolute_error, binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
 from facevae.steps import Step
-from facevae.vae import FeatureDistance, Vae, VaeSettings, facts_of, rebuild, reparameterize, vae_terms
+from facevae.vae import Vae, VaeSettings, facts_of, pixel_loss, rebuild, reparameterize, vae_terms
 from facevae.vae_training import vae_terms_of
 
 
@@ -32,45 +37,57 @@ def images():
     return torch.rand(3, 3, 16, 16, generator=seeded())
 
 
-@pytest.mark.parametrize("size", [8, 16, 32, 64, 128, 144])
-@pytest.mark.parametrize("blocks", [0, 2])
-def test_shapes_of_the_deep_network(size, blocks):
-    vae, images = Vae(settings(deep={"width": 8, "blocks": blocks}), size), torch.rand(2, 3, size, size)
-    mu, logvar = vae.encode(images)
-    assert mu.shape == logvar.shape == (2, 6)
-    decoded = vae.decode(mu)
-    assert decoded.shape == images.shape and decoded.min() >= 0 and decoded.max() <= 1
-
-
-def test_the_reports_network_at_128():
-    lists = LISTS | {"encoder_filters": [32, 64], "decoder_filters": [64, 32]}
-    vae = Vae(settings(architecture="report", report=lists), 128)
-    images = torch.rand(1, 3, 128, 128)
-    assert vae.encoder.body(images).shape == (1, 64, 32, 32)
-    assert vae.reconstruct(images).shape == images.shape
-
-
-def test_the_reports_weights_by_hand():
-    lists = LISTS | {"encoder_filters": [32, 64], "decoder_filters": [64, 32]}
-    with torch.device("meta"):
-        vae = Vae(settings(architecture="report", report=lists, latent_dim=100), 128)
-    convolutions = [(3, 32), (32, 64), (64, 64), (64, 32), (32, 3)]
-    side = 64 * 32 * 32
-    expected = sum(a * b * 9 + b for a, b in convolutions) + 2 * (side * 100 + 100) + 100 * side + side
-    assert sum(weight.numel() for weight in vae.parameters()) == expected == 19_802_187
+@pytest.mark.parametrize(
+    ("changes", "kept", "left"),
+    [
+        ({}, ("deep", "classifier"), ("report", "vgg19")),
+        ({"architecture": "report"}, ("report", "classifier"), ("deep", "vgg19")),
+        ({"feature_network": "vgg19"}, ("deep", "vgg19"), ("report", "classifier")),
+        ({"architecture": "report", "feature_network": "vgg19"}, ("report", "vgg19"), ("deep", "classifier")),
+    ],
+)
+def test_of_two_groups_each_the_chosen_one_is_read(changes, kept, left):
+    # What is not chosen may be anything.
+    found = settings(**changes, **dict.fromkeys(left, "nonsense"))
+    assert all(getattr(found, name) is not None for name in kept)
+    assert all(getattr(found, name) is None for name in left)
+    raw = {name: value for name, value in (VAE | changes).items() if name not in left}
+    assert VaeSettings.model_validate(raw) == found
+    for name in kept:
+        with pytest.raises(ValidationError, match=f"a group {name}, since"):
+            VaeSettings.model_validate({key: value for key, value in raw.items() if key != name})
 
 
 @pytest.mark.parametrize(
-    ("changes", "size", "part"),
+    ("changes", "words"),
     [
-        ({}, 20, "a multiple of 8 pixels, these have 20"),
-        ({}, 136, "a multiple of 16 pixels, these have 136"),
-        ({"architecture": "report"}, 18, "divide 18-pixel images: they shrink by 4"),
+        ({"reconstruction": "none", "feature_weight": 0.0}, "a feature_weight above 0 where reconstruction is none"),
+        ({"reconstruction": "charbonnier"}, "'gaussian', 'bce', 'mse', 'l1' or 'none'"),
+        ({"free_bits": -0.1}, "greater than or equal to 0"),
     ],
 )
-def test_a_size_that_does_not_divide(changes, size, part):
-    with pytest.raises(ValueError, match=part):
-        Vae(settings(**changes), size)
+def test_objectives_that_are_none(changes, words):
+    with pytest.raises(ValidationError, match=words):
+        settings(**changes)
+    assert settings(reconstruction="none", feature_weight=0.1).feature_weight == 0.1
+
+
+def test_pixel_losses_by_hand():
+    # Every value is off by 0.3 in the first image and by 0.1 in the second, of 12 values each.
+    target = torch.full((2, 3, 2, 2), 0.5)
+    prediction = target - torch.tensor([0.3, -0.1]).view(2, 1, 1, 1)
+    variance = torch.tensor(0.04)
+    ends = [-(math.log(p) + math.log(1 - p)) / 2 for p in (0.2, 0.6)]
+    constant = math.log(2 * math.pi * 0.04)
+    expected = {
+        "mse": [12 * 0.09, 12 * 0.01],
+        "l1": [12 * 0.3, 12 * 0.1],
+        "none": [0, 0],
+        "bce": [12 * end for end in ends],
+        "gaussian": [6 * (constant + 0.09 / 0.04), 6 * (constant + 0.01 / 0.04)],
+    }
+    for kind, values in expected.items():
+        assert pixel_loss(prediction, target, kind, variance).tolist() == pytest.approx(values, rel=1e-5), kind
 
 
 def test_a_draw_from_the_posterior():
@@ -94,11 +111,11 @@ def test_a_wild_logvar_stays_finite(vae, images):
     assert vae_terms(vae, images, settings(), None, 1.0, training_step(3))["loss"].isfinite().all()
 
 
-@pytest.mark.parametrize("reconstruction", ["gaussian", "bce"])
+@pytest.mark.parametrize("reconstruction", ["gaussian", "bce", "mse", "l1", "none"])
 @pytest.mark.parametrize("beta", [0.0, 0.5, 2.0])
 def test_the_loss_is_the_sum_of_its_terms(vae, images, reconstruction, beta):
     chosen = settings(reconstruction=reconstruction, feature_weight=0.25)
-    features = FeatureDistance(Classifier(16, 8, 2), images)
+    features = ClassifierLoss(Classifier(16, 8, 2), images)
     terms = vae_terms(vae, images, chosen, features, beta, validation_step(3))
     mu, logvar = vae.encode(images)
     decoded = vae.decode(mu)
@@ -106,12 +123,71 @@ def test_the_loss_is_the_sum_of_its_terms(vae, images, reconstruction, beta):
     expected = {
         "gaussian": gaussian_nll(squared_error(decoded, images), vae.variance, values),
         "bce": binary_cross_entropy(decoded, images) * values,
+        "mse": squared_error(decoded, images) * values,
+        "l1": absolute_error(decoded, images) * values,
+        "none": torch.zeros(3),
     }[reconstruction]
     assert torch.allclose(terms["reconstruction_loss"], expected)
     assert torch.allclose(terms["kl_divergence"], kl_divergence(mu, logvar).sum(1))
-    assert torch.allclose(terms["feature_loss"], 0.25 * values * features(decoded, images))
+    assert torch.allclose(terms["feature_loss"], 0.25 * features(decoded, images))
     total = terms["reconstruction_loss"] + beta * terms["kl_divergence"] + terms["feature_loss"]
     assert terms["loss"].shape == (3,) and torch.allclose(terms["loss"], total)
+
+
+def test_without_pixels_the_decoder_learns_from_the_features_alone(vae, images):
+    chosen = settings(reconstruction="none", feature_weight=0.5)
+    features = ClassifierLoss(Classifier(16, 8, 2), images)
+    weight = vae.decoder.first[0].weight
+    found, expected = (
+        torch.autograd.grad(loss, weight)[0]
+        for loss in (
+            vae_terms(vae, images, chosen, features, 2.0, validation_step(3))["loss"].sum(),
+            0.5 * features(vae.reconstruct(images), images).sum(),
+        )
+    )
+    assert found.any() and torch.allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def known_posterior(vae):
+    """Let every image's posterior be N(mean, 1): 2 nats in the first dimension, 0.02 in the second, 0 in the others."""
+    for layer in (vae.encoder.mu, vae.encoder.logvar):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        vae.encoder.mu.bias[:2] = torch.tensor([2.0, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("floor", "counted"), [(0.0, 2.02), (0.01, 2 + 0.02 + 4 * 0.01), (0.5, 2 + 5 * 0.5), (3.0, 6 * 3.0)]
+)
+def test_free_bits_in_the_loss_by_hand(vae, images, floor, counted):
+    known_posterior(vae)
+    terms = vae_terms(vae, images, settings(free_bits=floor), None, 0.5, validation_step(3))
+    assert (terms["loss"] - terms["reconstruction_loss"]).tolist() == pytest.approx([0.5 * counted] * 3, abs=1e-3)
+    assert terms["kl_divergence"].tolist() == pytest.approx([2.02] * 3)  # what it is, not what counts
+
+
+def test_a_dimension_below_the_free_bits_gets_no_gradient(vae, images):
+    known_posterior(vae)
+    gradients = {}
+    for beta in (0.0, 1.0):
+        terms = vae_terms(vae, images, settings(reconstruction="mse", free_bits=0.5), None, beta, validation_step(3))
+        (gradients[beta],) = torch.autograd.grad(terms["loss"].mean(), vae.encoder.mu.bias)
+    # d KL / d mu = mu in the dimension above, and nothing but the pixels' in the others.
+    assert torch.allclose(gradients[1.0] - gradients[0.0], torch.tensor([2.0, 0, 0, 0, 0, 0]), atol=1e-4)
+    assert gradients[0.0].abs().min() > 0
+
+
+def test_free_bits_are_of_the_whole_batch_whoever_has_its_rows(vae, images):
+    chosen, both = settings(reconstruction="mse", free_bits=0.05), torch.cat([images, images / 3])
+    with torch.no_grad():
+        whole = vae_terms(vae, both, chosen, None, 1.0, validation_step(6))["loss"]
+        own, other = (kl_divergence(*vae.encode(part)).sum(0) for part in (both[:2], both[2:]))
+        processes = SimpleNamespace(sum=lambda found: found + other)
+        step = Step(0, None, 6, rows=slice(0, 2), processes=processes)
+        found = vae_terms(vae, both[:2], chosen, None, 1.0, step)["loss"]
+    assert not torch.equal(own / 2 > 0.05, (own + other) / 6 > 0.05)
+    assert torch.allclose(found, whole[:2], rtol=1e-5)
 
 
 def test_validation_is_deterministic_and_each_images_own(vae, images):
@@ -145,7 +221,7 @@ def as_bytes_of(images):
 
 
 def test_bfloat16_is_close_to_float32_and_its_losses_are_float32(vae, images):
-    features = FeatureDistance(Classifier(16, 8, 2), images)
+    features = ClassifierLoss(Classifier(16, 8, 2), images)
     found = {
         precision: vae_terms(vae, images, settings(), features, 1.0, Step(0, None, 3, precision=precision))
         for precision in (torch.float32, torch.bfloat16)
@@ -189,31 +265,3 @@ def test_rebuilt_from_facts_and_weights(architecture, images):
     again = rebuild(facts, vae.state_dict())
     assert torch.equal(again.reconstruct(images), vae.reconstruct(images))
     assert again.variance == vae.variance and not again.training and facts["framing"] == {"crop": 16}
-
-
-def test_features_of_equal_images_are_equal(images):
-    features = FeatureDistance(Classifier(16, 8, 2), images)
-    assert torch.equal(features(images, images), torch.zeros(3))
-    assert (features(images.flip(0), images)[[0, 2]] > 0.1).all()
-
-
-def test_feature_distance_by_hand():
-    images = torch.rand(4, 3, 16, 16, generator=seeded())
-    classifier = Classifier(16, 8, 2)
-    features = FeatureDistance(classifier, images)
-    a, b = (classifier.features(part) for part in (images[:2], images[2:]))
-    variances = [stage.var() for stage in classifier.features(images)]
-    stages = [(x - y).square().mean((1, 2, 3)) / variance for x, y, variance in zip(a, b, variances, strict=True)]
-    assert torch.allclose(features(images[:2], images[2:]), sum(stages) / 3)
-
-
-def test_the_classifier_learns_nothing_from_the_vae(vae, images):
-    classifier = Classifier(16, 8, 2)
-    features = FeatureDistance(classifier, images)
-    images.requires_grad_()
-    reconstruction = vae.reconstruct(images.detach())
-    reconstruction.retain_grad()
-    features(reconstruction, images).sum().backward()
-    assert reconstruction.grad.abs().sum() > 0
-    assert images.grad is None and all(weight.grad is None for weight in classifier.parameters())
-    assert not classifier.training

@@ -1,0 +1,109 @@
+"""The rows of docs/results.md: train and evaluate each in a copy of the project, keep what was measured.
+
+    python -m bench.comparison --celeba DIR [ROW ...]
+
+bench/comparison.yaml says what each row changes; docs/results.py makes the page of bench/measured/ROW.json.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from bench.verify import copy_project, project_files, run_pipeline, set_params
+from facevae.command import run
+from facevae.errors import FacevaeError
+from facevae.files import write_json
+
+ROWS = Path(__file__).with_suffix(".yaml")
+MEASURED = Path("bench/measured")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: what it shows, the changes to params.yaml as `dvc exp run -S` takes them, the stage that measures it."""
+
+    name: str
+    table: str
+    what: str
+    changes: tuple[str, ...]
+    target: str
+
+
+def main(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows of bench/comparison.yaml; none: all.")] = None,
+    celeba: Annotated[Path | None, typer.Option(help="The directory with CelebA's files.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="A folder for the copy, kept, so that rows share their data; else removed.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Only print each row's changes.")] = False,
+) -> None:
+    """Run rows of the comparison on CelebA, one after the other, and write bench/measured/ROW.json for each."""
+    chosen = choose(read_rows(ROWS), rows or [])
+    if show:
+        for row in chosen:
+            print(f"{row.name}: {row.what}\n  " + " ".join(row.changes))
+        return
+    if celeba is None or not celeba.is_dir():
+        raise FacevaeError(
+            where="--celeba", expected="the directory with CelebA's files", found=str(celeba), fix="give it"
+        )
+    project = Path()
+    params = (project / "params.yaml").read_bytes()
+    with _folder(work) as folder:
+        copy_project(project, project_files(project), folder)
+        for row in chosen:
+            (folder / "params.yaml").write_bytes(params)
+            set_params(folder, [f"download.celeba.path={celeba.resolve()}", *row.changes])
+            seconds = run_pipeline(folder, [row.target])
+            write_json(MEASURED / f"{row.name}.json", measured(folder, row, seconds))
+            print(f"{MEASURED / row.name}.json", flush=True)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows, table by table: a table's `base` changes come before a row's own."""
+    tables = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [
+        Row(name, table, row["what"], (*body["base"], *row.get("changes", [])), body["target"])
+        for table, body in tables.items()
+        for name, row in body["rows"].items()
+    ]
+
+
+def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+    """The named rows, all for none. Raises FacevaeError for an unknown name."""
+    known = {row.name: row for row in rows}
+    for name in names:
+        if name not in known:
+            raise FacevaeError(where=name, expected=f"one of {', '.join(known)}", found="no such row", fix="correct it")
+    return [known[name] for name in names] if names else list(rows)
+
+
+def measured(folder: Path, row: Row, seconds: dict[str, float]) -> dict[str, Any]:
+    """The metrics that the row's stage wrote, the last epoch's losses, and how long the training took, if it ran."""
+    training = row.target.replace("evaluate", "train")
+    metrics = json.loads((folder / "results" / row.target / "metrics.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = {"changes": list(row.changes), "metrics": metrics}
+    if training in seconds:
+        found["training_seconds"] = round(seconds[training])
+    return found
+
+
+@contextmanager
+def _folder(work: Path | None) -> Iterator[Path]:
+    if work is None:
+        with TemporaryDirectory(prefix="facevae-comparison-") as temporary:
+            yield Path(temporary)
+    else:
+        work.mkdir(parents=True, exist_ok=True)
+        yield work.resolve()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Stage encode: the posteriors of all images, for everything that works on latents."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.command import run
+from facevae.hardware import measure_on
+from facevae.options import Device
+from facevae.posteriors import encode_splits, save_posteriors
+from facevae.vae import rebuild
+from facevae.weights import load_weights
+
+
+def main(
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
+    output: Annotated[Path, typer.Option(help="The latents to write.")] = Path("data/vae/latents.safetensors"),
+) -> None:
+    """Encode all images once: mean and log-variance of each one's posterior.
+
+    Inputs: data/vae/arrays, models/vae.safetensors.
+
+    Output: data/vae/latents.safetensors.
+
+    Parameters: none.
+    """
+    data = open_vae(arrays)
+    weights, facts = load_weights(model, "vae")
+    chosen = measure_on(device, facts["settings"]["threads"])
+    posteriors = encode_splits(rebuild(facts, weights).to(chosen), data.images, chosen)
+    save_posteriors(output, posteriors)
+    counts = ", ".join(f"{len(mu)} {split}" for split, mu in posteriors.mu.items())
+    print(f"{output}: {counts} images in {facts['settings']['latent_dim']} dimensions")
+
+
+if __name__ == "__main__":
+    run(main)

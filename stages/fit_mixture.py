@@ -1,0 +1,37 @@
+"""Stage fit_mixture: a Gaussian mixture of the VAE's latents, to sample faces from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.command import run
+from facevae.mixture import MixtureSettings, fit_mixture, save_mixture
+from facevae.options import Params
+from facevae.params import load_section
+from facevae.posteriors import load_posteriors
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    latents: Annotated[Path, typer.Option(help="Their latents.")] = Path("data/vae/latents.safetensors"),
+    output: Annotated[Path, typer.Option(help="The mixture to write.")] = Path("models/mixture.safetensors"),
+) -> None:
+    """Fit a Gaussian mixture to the latents of the train split, a draw from each image's posterior.
+
+    Inputs: data/vae/arrays, data/vae/latents.safetensors.
+
+    Output: models/mixture.safetensors.
+
+    Parameters: fit_mixture (components: how many Gaussians; covariance: full or diag; seed).
+    """
+    settings = load_section(params, "fit_mixture", MixtureSettings)
+    draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", settings.seed)
+    save_mixture(output, fit_mixture(draws, settings))
+    print(f"{output}: {settings.components} Gaussians fitted to {len(draws)} latents")
+
+
+if __name__ == "__main__":
+    run(main)

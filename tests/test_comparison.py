@@ -1,0 +1,77 @@
+"""The comparison of docs/results.md: its rows are settings that the stages take, its page is what the script makes."""
+
+import json
+import runpy
+import shutil
+
+import pytest
+import yaml
+from import_closure import ROOT
+
+from bench.comparison import MEASURED, ROWS, choose, measured, read_rows
+from bench.verify import set_params
+from facevae.dae import DaeSettings
+from facevae.dae_evaluation import DaeEvaluation
+from facevae.errors import FacevaeError
+from facevae.images import VaeCrop
+from facevae.params import load_section
+from facevae.splits import DaeCache
+from facevae.vae import VaeSettings
+
+KNOWN = read_rows(ROWS)
+PAGE = ROOT / "docs/results.md"
+
+
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
+def test_every_row_is_settings_that_its_stages_take(row, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    before = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    set_params(tmp_path, row.changes)
+    params = tmp_path / "params.yaml"
+    if row.target == "evaluate_dae":
+        for key, model in (("dae", DaeSettings), ("cache_arrays.dae", DaeCache), ("evaluate_dae", DaeEvaluation)):
+            load_section(params, key, model)
+    else:
+        assert row.target == "evaluate_vae"
+        for key, model in (("vae", VaeSettings), ("crop_pad.vae", VaeCrop)):
+            load_section(params, key, model)
+    after = yaml.safe_load(params.read_text(encoding="utf-8"))
+    assert after["download"]["source"] == "celeba" and after != before
+
+
+def test_rows_are_named_once_and_a_tables_changes_come_first():
+    assert len({row.name for row in KNOWN}) == len(KNOWN)
+    row = next(row for row in KNOWN if row.name == "dae-default")
+    assert row.changes[0] == "download.source=celeba" and row.changes[-1] == "dae.epochs=27"
+
+
+def test_rows_are_chosen_by_name_and_all_for_none():
+    assert [row.name for row in choose(KNOWN, ["vae-default", "dae-short"])] == ["vae-default", "dae-short"]
+    assert choose(KNOWN, []) == KNOWN
+    with pytest.raises(FacevaeError, match=r"vae-perfect: expected one of dae-default, .*, found no such row"):
+        choose(KNOWN, ["vae-perfect"])
+
+
+def test_what_is_kept_of_a_row(tmp_path):
+    row = next(row for row in KNOWN if row.name == "dae-short")
+    results = tmp_path / "results/evaluate_dae"
+    results.mkdir(parents=True)
+    (results / "metrics.json").write_text('{"psnr_db": 31.5}')
+    found = measured(tmp_path, row, {"download": 3.0, "train_dae": 61.4, "evaluate_dae": 5.0})
+    assert found == {"changes": list(row.changes), "metrics": {"psnr_db": 31.5}, "training_seconds": 61}
+    assert "training_seconds" not in measured(tmp_path, row, {"evaluate_dae": 5.0})
+
+
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
+def test_every_row_was_measured_with_its_present_changes(row):
+    found = json.loads((ROOT / MEASURED / f"{row.name}.json").read_text(encoding="utf-8"))
+    assert found["changes"] == list(row.changes), f"run python -m bench.comparison --celeba DIR {row.name}"
+
+
+def test_nothing_was_measured_that_is_no_row():
+    assert {path.stem for path in (ROOT / MEASURED).glob("*.json")} == {row.name for row in KNOWN}
+
+
+def test_the_page_is_what_the_script_makes():
+    made = runpy.run_path(str(ROOT / "docs/results.py"))["page"]()
+    assert made == PAGE.read_text(encoding="utf-8"), "run python docs/results.py"
