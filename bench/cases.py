@@ -33,9 +33,9 @@ from facevae.vae_training import vae_terms_of
 _CASES: dict[str, tuple[str, dict[str, Any], int | None]] = {
     "dae-unet": ("dae", {"architecture": "unet"}, None),
     "dae-report": ("dae", {"architecture": "report", "crop": None}, None),
-    "vae-deep-64": ("vae", {"architecture": "deep"}, 64),
-    "vae-deep-128": ("vae", {"architecture": "deep"}, 128),
-    "vae-report-128": ("vae", {"architecture": "report"}, 128),
+    "vae-deep-64": ("vae", {"architecture": "deep", "feature_network": "classifier"}, 64),
+    "vae-deep-128": ("vae", {"architecture": "deep", "feature_network": "classifier"}, 128),
+    "vae-report-128": ("vae", {"architecture": "report", "feature_network": "classifier"}, 128),
     "judge-128": ("train_judge", {}, 128),
 }
 CASES = tuple(_CASES)
