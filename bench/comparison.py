@@ -86,7 +86,7 @@ def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
 
 
 def measured(folder: Path, row: Row, seconds: dict[str, float]) -> dict[str, Any]:
-    """The metrics that the row's stage wrote, the last epoch's losses, and how long the training took, if it ran."""
+    """The metrics that the row's stage wrote, and how long the training took, if it ran."""
     training = row.target.replace("evaluate", "train")
     metrics = json.loads((folder / "results" / row.target / "metrics.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {"changes": list(row.changes), "metrics": metrics}

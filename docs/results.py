@@ -250,9 +250,8 @@ Less than a minute of training each, 2,000 images, 100 test images, sigma 25. Se
 
 {denoiser_changes}
 
-The limit on the gradient's norm changes nothing while all goes well. Without it this network, which has no
-normalisation, can diverge: at twice the learning rate it does so within an epoch, and a run of 30 epochs at the
-default's rate once did in its third.
+Without a limit on the gradient's norm this network, which has no normalisation, can diverge, as it did in row
+`dae-fast-unclipped`: hence `dae.gradient_clip`.
 
 ## Autoencoders, real faces
 
