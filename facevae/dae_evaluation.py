@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from facevae.arrays import DaeArrays
@@ -27,6 +27,14 @@ class DaeEvaluation(Section):
     self_ensemble: bool
     sweep_sigmas: list[Annotated[float, Field(gt=0, le=255)]] = Field(min_length=1)
     sweep_images: int = Field(ge=1)
+
+    @field_validator("sweep_sigmas")
+    @classmethod
+    def _differ(cls, sigmas: list[float]) -> list[float]:
+        # The metrics are named by them.
+        if len({f"{sigma:g}" for sigma in sigmas}) < len(sigmas):
+            raise ValueError("each sigma once")
+        return sigmas
 
 
 @dataclass(frozen=True)

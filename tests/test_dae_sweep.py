@@ -198,3 +198,8 @@ def test_the_summary_is_a_table():
         ["total", "variation", "14.50", "0.200", "27.00", "0.200"],
     ]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_sigma_twice_is_refused():
+    with pytest.raises(ValueError, match="each sigma once"):
+        settings(sweep_sigmas=[25.0, 15.0, 25.0])
