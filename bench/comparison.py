@@ -5,6 +5,7 @@
 bench/comparison.yaml says what each row changes; docs/results.py makes the page of bench/measured/ROW.json.
 """
 
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +28,17 @@ MEASURED = Path("bench/measured")
 
 @dataclass(frozen=True)
 class Row:
-    """A row: what it shows, the changes to params.yaml as `dvc exp run -S` takes them, the stage that measures it."""
+    """A row: what it shows, the changes to params.yaml as `dvc exp run -S` takes them, the stage that measures it.
+
+    `tables`: those of the stage's CSV files that are kept beside its metrics.
+    """
 
     name: str
     table: str
     what: str
     changes: tuple[str, ...]
     target: str
+    tables: tuple[str, ...] = ()
 
 
 def main(
@@ -70,10 +75,13 @@ def read_rows(path: Path) -> list[Row]:
     """All rows, table by table: a table's `base` changes come before a row's own."""
     tables = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [
-        Row(name, table, row["what"], (*body["base"], *row.get("changes", [])), body["target"])
+        Row(
+            name, table, row["what"], (*body["base"], *row.get("changes", [])), body["target"],
+            tuple(body.get("tables", [])),
+        )
         for table, body in tables.items()
         for name, row in body["rows"].items()
-    ]
+    ]  # fmt: skip
 
 
 def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
@@ -86,10 +94,19 @@ def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
 
 
 def measured(folder: Path, row: Row, seconds: dict[str, float]) -> dict[str, Any]:
-    """The metrics that the row's stage wrote, and how long the training took, if it ran."""
-    training = row.target.replace("evaluate", "train")
-    metrics = json.loads((folder / "results" / row.target / "metrics.json").read_text(encoding="utf-8"))
+    """The metrics and tables that the row's stage wrote, and how long the training took, if it ran."""
+    training, results = row.target.replace("evaluate", "train"), folder / "results" / row.target
+    metrics = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {"changes": list(row.changes), "metrics": metrics}
+    for table in row.tables:
+        with (results / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            found.setdefault("tables", {})[table] = [
+                {
+                    key: value if key in ("attribute", "method") else float(value) if value else None
+                    for key, value in line.items()
+                }
+                for line in csv.DictReader(file)
+            ]
     if training in seconds:
         found["training_seconds"] = round(seconds[training])
     return found

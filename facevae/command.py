@@ -12,6 +12,11 @@ def run(main: Callable[..., None]) -> None:
     """Run `main` as a Typer command. FacevaeError becomes one line on standard error."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=main.__doc__)(main)
+    start(app)
+
+
+def start(app: typer.Typer) -> None:
+    """Run a Typer application with the command line's arguments. FacevaeError becomes one line on standard error."""
     try:
         app()
     except FacevaeError as error:

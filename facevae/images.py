@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from facevae.errors import FacevaeError
@@ -165,5 +165,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _not_an_image(where: object, data: bytes, error: Exception) -> FacevaeError:
-    kind = f"{len(data)} bytes that are not ({type(error).__name__}: {error})"
+    # What Pillow says of unknown bytes is where it looked at them, an address in memory.
+    why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
+    kind = f"{len(data)} bytes that are not ({why})"
     return FacevaeError(where=where, expected="a whole image", found=kind, fix="replace or remove the file")

@@ -1,6 +1,6 @@
 """How good the autoencoder is: its reconstructions, its latents, its samples, and its edits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,17 +10,27 @@ from pydantic import Field
 
 from facevae.arrays import VaeArrays
 from facevae.classifier import Classifier
-from facevae.edit_evaluation import EditVerdict, counterfactual_scores, edit_metrics, judge_edits
+from facevae.edit_evaluation import (
+    EditVerdict,
+    Faces,
+    check_judged,
+    counterfactual_scores,
+    judge_strengths,
+    judge_vectors,
+)
+from facevae.edit_metrics import compare_methods, edit_metrics, methods_summary
 from facevae.errors import FacevaeError
+from facevae.identity import Embed
 from facevae.mixture import Mixture
 from facevae.pairs import Pairs
 from facevae.params import Section
+from facevae.plausibility import possible
 from facevae.posteriors import Posteriors
-from facevae.probe import linear_probe
+from facevae.probe import classify_by_vectors, linear_probe
 from facevae.reconstruction_evaluation import reconstruction_metrics, survival
 from facevae.sample_evaluation import frechet_distances
 from facevae.vae import Vae
-from facevae.vectors import METHODS, AttributeVectors
+from facevae.vectors import AttributeVectors
 
 # An attribute is large enough to be missed in a reconstruction if drawing it changes more pixels.
 _LARGE_PIXELS = 100
@@ -30,10 +40,14 @@ _SMALLEST_FOR_LPIPS = 32
 
 @dataclass(frozen=True)
 class Models:
-    """What is evaluated, the judge, and what was made of the VAE's latents."""
+    """What is evaluated, the judge, and what was made of the VAE's latents.
+
+    `embed`: by what persons are compared, and the name of its network.
+    """
 
     vae: Vae
     judge: Classifier
+    embed: tuple[str, Embed]
     vectors: AttributeVectors
     mixture: Mixture
     posteriors: Posteriors
@@ -43,11 +57,15 @@ class VaeEvaluation(Section):
     """Section `evaluate_vae`: which edits are shown and judged, how many pictures of what, what is measured."""
 
     attributes: list[str] = Field(min_length=1)
+    # Of the pictures; those above 0 are judged, too, of every method.
     strengths: list[float] = Field(min_length=1, max_length=9)
-    strength: float
+    # That edits are judged at; null: each attribute's recommended one.
+    strength: float | None
     faces: int = Field(ge=1, le=16)
     samples: int = Field(ge=1, le=64)
     edited_faces: int = Field(ge=1)
+    # How many of these every method and strength is judged on.
+    compared_faces: int = Field(ge=1)
     # Of how many images the Frechet distances are.
     frechet_images: int = Field(ge=2)
     # The network that LPIPS compares images in, with torchvision's weights, or null for none.
@@ -57,13 +75,19 @@ class VaeEvaluation(Section):
 
 @dataclass(frozen=True)
 class VaeReport:
-    """`metrics` for metrics.json; `attributes`: what survives reconstruction; `verdicts` on every attribute's edits;
-    `scores`, the counterfactual rows, may be empty.
+    """`metrics` for metrics.json; `attributes`: what survives reconstruction; `verdicts` on every attribute's edits,
+    and of each the mean changes of all of the judge's probabilities, a row of `changes`; `curves`: verdicts by method
+    and strength; `methods`: their comparison; `predictions`: what the latents say of each attribute; `scores`, the
+    counterfactual rows, may be empty.
     """
 
     metrics: dict[str, Any]
     attributes: list[dict[str, float | str]]
     verdicts: list[EditVerdict]
+    changes: np.ndarray
+    curves: list[EditVerdict]
+    methods: list[dict[str, float | str]]
+    predictions: list[dict[str, float | str]]
     scores: list[dict[str, float | str]]
 
     def summary(self, settings: VaeEvaluation) -> str:
@@ -89,17 +113,13 @@ class VaeReport:
                 f"{probe['balanced_accuracy']:.1%} (always the majority: {probe['majority_accuracy']:.1%})"
             ),
             (
-                f"edits at strength {settings.strength:g}: judge sees {edits['mean_flipped']:.0%} on average, "
-                f"leakage {edits['mean_leakage']:.3f}"
+                f"edits at {'the recommended strengths' if settings.strength is None else settings.strength}: the "
+                f"judge sees {edits['mean_seen']:.0%} on average, leakage {edits['mean_leakage']:.3f}, identity kept "
+                f"{edits['mean_identity_kept']:.3f} (cosine to the face {edits['mean_identity']:.3f}, its "
+                f"reconstruction's {edits['mean_identity_reconstruction']:.3f}, by the network {edits['identity_by']})"
             ),
         ]
-        if self.scores:
-            means = self.metrics["counterfactual"]
-            lines.append(
-                "explained change against the truth's reconstruction: "
-                + ", ".join(f"{method} {means[f'mean_{method}_against_reconstruction']:.2f}" for method in METHODS)
-            )
-        return "\n".join(lines)
+        return "\n".join([*lines, methods_summary(self.methods)])
 
 
 def check_fit(
@@ -113,18 +133,8 @@ def check_fit(
     vectors = models.vectors
     for name in settings.attributes:
         vectors.of(name)
+    check_judged(arrays, vae_facts, judge_facts, models.posteriors.mu["test"])
     image_size = arrays.images["test"].shape[1]
-    for where, found in (("the VAE", vae_facts["image_size"]), ("the judge", judge_facts["image_size"])):
-        if found != image_size:
-            raise FacevaeError(
-                where=where, expected=f"a model of {image_size}-pixel images", found=f"one of {found}-pixel images",
-                fix="train it on the same arrays",
-            )  # fmt: skip
-    if tuple(judge_facts["attributes"]) != arrays.attribute_names:
-        raise FacevaeError(
-            where="the judge", expected=f"the arrays' {len(arrays.attribute_names)} attributes",
-            found="others", fix="run stages.train_judge on the same arrays",
-        )  # fmt: skip
     latent_dim = vae_facts["settings"]["latent_dim"]
     length = vectors.vectors[vectors.method].shape[1]
     if length != latent_dim or not set(vectors.names) <= set(arrays.attribute_names):
@@ -132,12 +142,6 @@ def check_fit(
             where="the attribute vectors", expected=f"{latent_dim} numbers for attributes of these arrays",
             found=f"{length} numbers for {', '.join(vectors.names[:3])} ...",
             fix="run stages.attribute_vectors on the same VAE and arrays",
-        )  # fmt: skip
-    length = models.posteriors.mu["test"].shape[1]
-    if length != latent_dim:
-        raise FacevaeError(
-            where="the latents", expected=f"latents of {latent_dim} dimensions", found=f"of {length}",
-            fix="run stages.encode with the same VAE",
         )  # fmt: skip
     if settings.lpips is not None and image_size < _SMALLEST_FOR_LPIPS:
         raise FacevaeError(
@@ -168,17 +172,58 @@ def evaluate_autoencoder(
             found="none", fix="provide or annotate more images",
         )  # fmt: skip
     frechet = frechet_distances(vae, judge, models.mixture, arrays, settings.frechet_images, settings.seed, device)
-    verdicts = judge_edits(
-        vae, judge, images, labels, arrays.attribute_names, vectors, settings.strength, settings.edited_faces, device
-    )
-    scores = counterfactual_scores(vae, pairs, vectors, settings.strength, device)
+    names = arrays.attribute_names
+    able = possible(labels, arrays.attributes["train"], names, vectors.context)
+    faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, images=images, embed=models.embed[1])
+    verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces)
+    strengths = [strength for strength in settings.strengths if strength > 0]
+    plain = Faces(vae, judge, mu["test"], labels, names, device, possible=able)
+    curves = judge_strengths(plain, vectors, vectors.names, strengths, settings.compared_faces)
+    scores = counterfactual_scores(vae, pairs, vectors, device)
+    by_vectors = dot_products(arrays, models)
+    areas = {method: found["roc_auc"] for method, found in by_vectors.items()}
+    chosen = by_vectors[vectors.method]
     metrics = {
         "reconstruction": reconstruction | survival_metrics(survived, scores),
         "frechet": frechet,
         "probe": {name: float(np.nanmean(values)) for name, values in probe.items()},
+        "dot_product": {name: float(np.nanmean(values)) for name, values in chosen.items() if known(values)},
         **edit_metrics(verdicts, scores, settings.attributes),
     }
-    return VaeReport(metrics, survived, verdicts, scores)
+    metrics["edits"]["identity_by"] = models.embed[0]
+    methods = compare_methods(curves, scores, areas)
+    metrics["methods"] = {str(row["method"]): {k: v for k, v in row.items() if k != "method"} for row in methods}
+    rows = predictions(names, probe, chosen, vectors)
+    return VaeReport(metrics, survived, verdicts, changes, curves, methods, rows, scores)
+
+
+def dot_products(arrays: VaeArrays, models: Models) -> dict[str, dict[str, np.ndarray]]:
+    """What each method's vectors say as classifiers of the test images, of the attributes that have vectors."""
+    vectors, mu = models.vectors, models.posteriors.mu
+    columns = [arrays.attribute_names.index(name) for name in vectors.names]
+    valid, test = (arrays.attributes[split][:, columns] for split in ("valid", "test"))
+    return {
+        method: classify_by_vectors(found, mu["valid"], valid, mu["test"], test)
+        for method, found in vectors.vectors.items()
+    }
+
+
+def predictions(
+    names: Sequence[str], probe: dict[str, np.ndarray], by_vectors: dict[str, np.ndarray], vectors: AttributeVectors
+) -> list[dict[str, float | str]]:
+    """A row per attribute with what the probe and its vector's dot product reach on the test images; empty: unknown."""
+    rows: list[dict[str, float | str]] = []
+    for column, name in enumerate(names):
+        found = {key: values[column] for key, values in probe.items()}
+        row = vectors.names.index(name) if name in vectors.names else None
+        found |= {f"dot_{key}": np.nan if row is None else values[row] for key, values in by_vectors.items()}
+        rows.append({"attribute": name, **{key: "" if np.isnan(v) else float(v) for key, v in found.items()}})
+    return rows
+
+
+def known(values: np.ndarray) -> bool:
+    """Whether any of the values is not NaN."""
+    return bool((~np.isnan(values)).any())
 
 
 def survival_metrics(survived: list[dict[str, float | str]], scores: list[dict[str, float | str]]) -> dict[str, float]:

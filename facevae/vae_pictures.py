@@ -11,23 +11,23 @@ from facevae.arrays import VaeArrays
 from facevae.edit_evaluation import EditVerdict
 from facevae.latents import edit
 from facevae.layers import as_bytes
-from facevae.plots import bars, image_sheet
+from facevae.plots import bars, heat_map, image_sheet, labelled_lines
 from facevae.posteriors import decode_all, posterior_means
 from facevae.sample_evaluation import prior_draws
 from facevae.vae import Vae
-from facevae.vae_evaluation import Models, VaeEvaluation
+from facevae.vae_evaluation import Models, VaeEvaluation, VaeReport
 
 
 def draw_pictures(
     folder: Path,
     models: Models,
     arrays: VaeArrays,
-    verdicts: Sequence[EditVerdict],
+    report: VaeReport,
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
-    """Write all pictures into `folder`: reconstructions, samples of both kinds, the judge's verdicts on edits, and a
-    sheet of strengths per chosen attribute.
+    """Write all pictures into `folder`: reconstructions, samples of both kinds, the judge's verdicts on edits, by
+    attribute, by strength and as a matrix of changes, and a sheet of strengths per chosen attribute.
     """
     vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
@@ -52,16 +52,42 @@ def draw_pictures(
                 folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
             )
 
+    at = "the recommended strengths" if settings.strength is None else f"strength {settings.strength:g}"
     bars(
         folder / "edits.png",
-        [verdict.attribute for verdict in verdicts],
+        [f"{verdict.attribute} ({verdict.strength:g})" for verdict in report.verdicts],
         {
-            "share flipped": [verdict.flipped for verdict in verdicts],
-            "leakage, mean change of the others": [verdict.leakage for verdict in verdicts],
+            "share on which the judge sees it": [verdict.seen for verdict in report.verdicts],
+            "leakage, mean change of the others": [verdict.leakage for verdict in report.verdicts],
         },
-        f"edits of unseen faces at strength {settings.strength:g}, seen by the judge",
+        f"edits of unseen faces at {at}",
         "share, probability",
     )
+    heat_map(
+        folder / "leakage.png",
+        report.changes,
+        [verdict.attribute for verdict in report.verdicts],
+        [name.replace("_", " ") for name in arrays.attribute_names],
+        f"mean absolute change of the judge's probabilities at {at}",
+        "edited",
+        "changed",
+    )
+    _success_curves(folder / "strengths.png", report.curves)
+
+
+def _success_curves(path: Path, curves: Sequence[EditVerdict]) -> None:
+    """Success against leakage: a line per method, a point per strength, means over the attributes."""
+    lines: dict[str, list[tuple[float, float, str]]] = {}
+    for method in dict.fromkeys(verdict.method for verdict in curves):
+        mine = [verdict for verdict in curves if verdict.method == method]
+        for strength in dict.fromkeys(verdict.strength for verdict in mine):
+            at = [verdict for verdict in mine if verdict.strength == strength]
+            point = float(np.mean([v.leakage for v in at])), float(np.mean([v.flipped for v in at])), f"{strength:g}"
+            lines.setdefault(method.replace("_", " "), []).append(point)
+    labelled_lines(
+        path, lines, "edits by method and strength, means over the attributes",
+        "leakage: mean change of the other probabilities", "share of faces flipped",
+    )  # fmt: skip
 
 
 def _strength_sheet(

@@ -1,45 +1,78 @@
-"""Stage attribute_vectors: the directions of the attributes in the VAE's latent space."""
+"""Stage attribute_vectors: the directions of the attributes in the VAE's latent space, and how far to go."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facevae import classifier
 from facevae.arrays import open_vae
 from facevae.command import run
+from facevae.edit_evaluation import Faces, check_judged
 from facevae.hardware import measure_on
-from facevae.options import Params
+from facevae.options import Device, Params
 from facevae.params import load_section
+from facevae.plausibility import possible
+from facevae.plots import heat_map
 from facevae.posteriors import load_posteriors
+from facevae.strengths import recommend
 from facevae.tables import write_table
-from facevae.vectors import VectorSettings, find_vectors, save_vectors, vector_lengths
+from facevae.vae import rebuild
+from facevae.vectors import (
+    VectorSettings,
+    cosine_table,
+    cosines_of,
+    find_vectors,
+    save_vectors,
+    stability,
+    vector_table,
+)
+from facevae.weights import load_weights
 
 
 def main(
     params: Params = Path("params.yaml"),
+    device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
     latents: Annotated[Path, typer.Option(help="Their latents.")] = Path("data/vae/latents.safetensors"),
+    model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
+    judge: Annotated[Path, typer.Option(help="The trained judge.")] = Path("models/judge.safetensors"),
     output: Annotated[Path, typer.Option(help="The vectors to write.")] = Path("models/attribute_vectors.safetensors"),
-    results: Annotated[Path, typer.Option(help="The folder for the table of lengths.")] = Path(
-        "results/attribute_vectors"
-    ),
+    results: Annotated[Path, typer.Option(help="The folder for the tables.")] = Path("results/attribute_vectors"),
 ) -> None:
     """Find a vector for every attribute that some train images have and some have not, by each method.
 
-    Inputs: data/vae/arrays, data/vae/latents.safetensors.
+    How strongly to edit is found on validation faces, by the judge, for the method that edits use.
 
-    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors/lengths.csv.
+    Inputs: data/vae/arrays, data/vae/latents.safetensors, models/vae.safetensors, models/judge.safetensors.
 
-    Parameters: attribute_vectors (method: whose vectors edits use; ridge of the regression).
+    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors: vectors.csv (images on each side, lengths,
+    stability, recommended strength), cosines.csv and cosines.png (of any two vectors).
+
+    Parameters: attribute_vectors (method: whose vectors edits use; ridge; conditional: attributes that no edit shall
+    move; bootstrap: replicates of the stability; strengths, success, faces, context: how the strength is chosen; seed).
     """
     settings = load_section(params, "attribute_vectors", VectorSettings)
     data = open_vae(arrays)
     posteriors = load_posteriors(latents, data.counts)
-    measure_on("cpu", posteriors.threads)
-    vectors = find_vectors(posteriors.mu["train"], data.attributes["train"], data.attribute_names, settings)
+    weights, facts = load_weights(model, "vae")
+    judge_weights, judge_facts = load_weights(judge, "judge")
+    check_judged(data, facts, judge_facts, posteriors.mu["train"])
+    chosen = measure_on(device, posteriors.threads)
+    names, labels = data.attribute_names, data.attributes
+    vectors = find_vectors(posteriors.upright, labels["train"], names, settings)
+    stable = stability(posteriors.upright, labels["train"], names, settings)
+    vae, critic = rebuild(facts, weights).to(chosen), classifier.rebuild(judge_facts, judge_weights).to(chosen)
+    able = possible(labels["valid"], labels["train"], names, settings.context)
+    faces = Faces(vae, critic, posteriors.mu["valid"], labels["valid"], names, chosen, possible=able)
+    vectors = recommend(faces, vectors, settings)
+
     save_vectors(output, vectors)
-    write_table(results / "lengths.csv", vector_lengths(vectors))
-    print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}")
+    write_table(results / "vectors.csv", vector_table(vectors, labels["train"], names, stable))
+    write_table(results / "cosines.csv", cosine_table(vectors))
+    title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
+    heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)
+    print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}; {results}: how good they are")
 
 
 if __name__ == "__main__":

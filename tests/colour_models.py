@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facevae.vectors import AttributeVectors
+from facevae.vectors import METHODS, AttributeVectors
 
 COLOURS = ("Red", "Green", "Blue")
 
@@ -15,7 +15,7 @@ COLOURS = ("Red", "Green", "Blue")
 class Pixels(nn.Module):
     """An autoencoder whose latent is the picture itself and whose decoder loses the blue."""
 
-    settings = SimpleNamespace(latent_dim=3)
+    settings = SimpleNamespace(latent_dim=3, precision="float32")
 
     def encode(self, images):
         mu = images.flatten(1)
@@ -43,7 +43,8 @@ def pictures(*colours):
     return np.array(colours, np.uint8).reshape(-1, 1, 1, 3) * np.uint8(51)
 
 
-def directions(**vectors):
-    """Vectors by the regression, in fifths; the mean difference takes half of each."""
+def directions(recommended=(), **vectors):
+    """Vectors by the regression, in fifths; the other methods take half of each."""
     found = torch.tensor(list(vectors.values()), dtype=torch.float32) / 5
-    return AttributeVectors(tuple(vectors), {"regression": found, "mean_difference": found / 2}, "regression")
+    by_method = {method: found if method == "regression" else found / 2 for method in METHODS}
+    return AttributeVectors(tuple(vectors), by_method, "regression", tuple(recommended))

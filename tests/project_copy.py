@@ -38,7 +38,11 @@ SMALL = {
         "classifier": {"epochs": 1, "width": 8, "threads": 1},
     },
     "train_judge": {"epochs": 1, "width": 8, "threads": 1},
-    "evaluate_vae": {"faces": 2, "samples": 4, "edited_faces": 5, "attributes": ["Smiling"]},
+    "attribute_vectors": {"bootstrap": 2, "strengths": [1.0, 2.0], "faces": 3},
+    "explore_latents": {"steps": 3, "pairs": 2, "diagrams": 1, "grid_rows": 2, "grid_columns": 2},
+    "evaluate_vae": {
+        "faces": 2, "samples": 4, "edited_faces": 5, "compared_faces": 1, "strengths": [1.0], "attributes": ["Smiling"],
+    },
 }  # fmt: skip
 _RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 

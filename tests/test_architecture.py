@@ -20,14 +20,16 @@ FLOORS_WITHOUT_TORCH = {
     "typed parameters, processes, file formats": (
         "arrays classical command drive face_attributes face_looks params plots tables workers zips"
     ),
-    "one image; parts of a drawn face; who trains": "face_features face_scene images noise options settings splits",
+    "one image; parts of a drawn face; who trains; who can have what": (
+        "face_features face_scene images noise options plausibility settings splits"
+    ),
     "packed images, CelebA's files, a person's photos": "archives celeba face_hair pairs photos",
-    "whole drawn faces; framed and cached images": "caching faces framing",
+    "whole drawn faces; framed and cached images": "caching faces framing portraits",
     "the three sources of faces": "sources",
 }
 FLOORS_WITH_TORCH = {
     "arithmetic on tensors; the machine and its processes; weights, checkpoints, logs": (
-        "batches checkpoints hardware latents layers logs losses metrics processes vgg weights"
+        "batches checkpoints directions hardware latents layers logs losses metrics processes vgg weights"
     ),
     "settings of every training; a step, a state, a run; what is made of latents": (
         "mixture optimization runs states steps vae_networks vectors"
@@ -35,14 +37,19 @@ FLOORS_WITH_TORCH = {
     "augmentation; the training loop": "augmentation training",
     "the denoiser, the classifier": "classifier dae",
     "their training and measures; the autoencoder": (
-        "dae_evaluation dae_training feature_losses frechet judge_evaluation judge_training vae"
+        "dae_evaluation dae_training feature_losses frechet identity judge_evaluation judge_training "
+        "photo_denoising vae"
     ),
-    "the denoiser at several noise levels; the autoencoder trained; its latents": (
-        "dae_sweep posteriors probe vae_training"
+    "the denoiser at several noise levels; persons; the autoencoder trained; its latents": (
+        "dae_sweep identity_evaluation posteriors probe vae_training"
     ),
-    "one side of the autoencoder measured each": "edit_evaluation reconstruction_evaluation sample_evaluation",
+    "one side of the autoencoder measured each; latents arranged; persons trained": (
+        "edit_evaluation identity_training latent_maps reconstruction_evaluation sample_evaluation"
+    ),
+    "edits in figures, and how strong they are": "edit_metrics latent_pictures strengths",
     "the autoencoder measured": "vae_evaluation",
-    "the autoencoder's pictures": "vae_pictures",
+    "the autoencoder's pictures; one's own faces edited": "editing vae_pictures",
+    "the command facevae": "cli",
 }
 FLOORS = [
     {f"facevae.{name}" for name in names.split()}

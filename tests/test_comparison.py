@@ -62,6 +62,18 @@ def test_what_is_kept_of_a_row(tmp_path):
     assert "training_seconds" not in measured(tmp_path, row, {"evaluate_dae": 5.0})
 
 
+def test_tables_are_kept_beside_the_metrics(tmp_path):
+    row = next(row for row in KNOWN if row.name == "edits-real")
+    results = tmp_path / "results/evaluate_vae"
+    results.mkdir(parents=True)
+    (results / "metrics.json").write_text("{}")
+    for name in row.tables:
+        (results / f"{name}.csv").write_text("attribute,method,seen,flipped\nBald,balanced,0.5,\n")
+    found = measured(tmp_path, row, {})["tables"]
+    assert set(found) == {"edits", "methods", "predictions"}
+    assert found["edits"] == [{"attribute": "Bald", "method": "balanced", "seen": 0.5, "flipped": None}]
+
+
 @pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
 def test_every_row_was_measured_with_its_present_changes(row):
     found = json.loads((ROOT / MEASURED / f"{row.name}.json").read_text(encoding="utf-8"))

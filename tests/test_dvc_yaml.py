@@ -301,15 +301,18 @@ def test_the_designs_graph():
         "train_dae": {"cache_arrays_dae"},
         "train_vae": {"cache_arrays_vae"},
         "train_judge": {"cache_arrays_vae"},
+        "train_identity": {"download", "cache_arrays_vae", "train_judge"},
         "encode": {"cache_arrays_vae", "train_vae"},
         "fit_mixture": {"cache_arrays_vae", "encode"},
-        "attribute_vectors": {"cache_arrays_vae", "encode"},
+        "explore_latents": {"cache_arrays_vae", "train_vae", "encode"},
+        "attribute_vectors": {"cache_arrays_vae", "train_vae", "train_judge", "encode"},
         "evaluate_dae": {"cache_arrays_dae", "train_dae"},
         "evaluate_vae": {
             "download",
             "cache_arrays_vae",
             "train_vae",
             "train_judge",
+            "train_identity",
             "encode",
             "attribute_vectors",
             "fit_mixture",
@@ -326,7 +329,8 @@ def test_metrics_are_kept_in_git():
     for stage in STAGES:
         for entry in STAGES[stage].get("metrics", []):
             assert entry == {f"results/{stage}/metrics.json": {"cache": False}}
-    assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == {"train_judge", "evaluate_dae", "evaluate_vae"}
+    measuring = {"train_judge", "train_identity", "evaluate_dae", "evaluate_vae"}
+    assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == measuring
 
 
 def test_plots_show_outputs():

@@ -6,25 +6,41 @@ import torch
 from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from raw_data import one_line
 
-from facevae.edit_evaluation import SCORE_COLUMNS, EditVerdict, counterfactual_scores, edit_metrics, judge_edits
+from facevae.edit_evaluation import (
+    SCORE_COLUMNS,
+    Faces,
+    counterfactual_scores,
+    embed_all,
+    judge_strengths,
+    judge_vectors,
+)
 from facevae.pairs import Pairs
+from facevae.vectors import METHODS, Recommendation
 
 CPU = torch.device("cpu")
 IMAGES = pictures([0, 2, 2], [2, 2, 2], [4, 2, 2], [5, 0, 0])
 LABELS = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 1], [1, 1, 1]], np.int8)
 
 
+def faces(seen=IMAGES, labels=LABELS, **more):
+    latents = torch.from_numpy(seen).flatten(1) / 255
+    return Faces(Pixels(), Judge(), latents, labels, COLOURS, CPU, **more)
+
+
 def judged(vectors, strength=0.5, most=9, images=IMAGES, labels=LABELS):
-    return judge_edits(Pixels(), Judge(), images, labels, COLOURS, vectors, strength, most, CPU)
+    return judge_vectors(faces(images, labels), vectors, strength, most)[0]
 
 
 def test_a_verdict_by_hand():
     # Red 0, 0.4 and 0.8 become 0.25, 0.65 and 1.05: the last was red before, one of the others becomes it.
     # Green moves by 0.05 in each and blue, which the decoder loses, not at all.
-    (verdict,) = judged(directions(Red=[2.5, 0.5, 1]))
-    assert (verdict.attribute, verdict.faces) == ("Red", 3)
+    (verdict,), changes = judge_vectors(faces(), directions(Red=[2.5, 0.5, 1]), 0.5, 9)
+    assert (verdict.attribute, verdict.faces, verdict.strength) == ("Red", 3, 0.5) and verdict.method == "regression"
     assert verdict.seen_before == pytest.approx(1 / 3) and verdict.flipped == pytest.approx(1 / 2)
+    assert verdict.seen == pytest.approx(2 / 3)
     assert verdict.leakage == pytest.approx((0.05 + 0) / 2, abs=1e-5)
+    assert changes == pytest.approx(np.array([[(0.25 + 0.25 + 0.2) / 3, 0.05, 0]]), abs=1e-5)
+    assert verdict.identity is None and verdict.identity_reconstruction is None
 
 
 def test_only_the_first_faces_are_edited():
@@ -36,6 +52,12 @@ def test_strength_counts():
     assert [judged(directions(Red=[2.5, 0, 0]), strength)[0].flipped for strength in (-1, 0.1, 0.5, 1.1)] == [
         0, 0, 0.5, 1,
     ]  # fmt: skip
+
+
+def test_without_a_strength_the_recommended_ones_count():
+    vectors = directions([Recommendation(1.1), Recommendation(0.1)], Red=[2.5, 0, 0], Blue=[0, 0, 1])
+    red, blue = judged(vectors, None)
+    assert (red.strength, red.flipped, blue.strength) == (1.1, 1, 0.1)
 
 
 def test_an_attribute_that_every_face_has_is_left_out():
@@ -50,9 +72,46 @@ def test_an_attribute_that_the_judge_sees_everywhere_is_left_out():
     assert [verdict.attribute for verdict in found] == ["Green"]
 
 
-def scores(*pairs, strength=1.0, **vectors):
+def test_every_method_and_strength_is_judged():
+    found = judge_strengths(faces(), directions(Red=[2.5, 0, 0], Green=[0, 1, 0]), ["Red", "Green"], [0.5, 1.1], 9)
+    # Green, which all have, is left out. The other methods' vectors are half as long.
+    assert [(verdict.method, verdict.strength) for verdict in found] == [(m, s) for m in METHODS for s in (0.5, 1.1)]
+    flipped = {(verdict.method, verdict.strength): verdict.flipped for verdict in found}
+    assert flipped["regression", 0.5] == flipped["balanced", 1.1] == 0.5 and flipped["regression", 1.1] == 1
+
+
+def test_the_person_is_compared_by_hand():
+    # What is compared are red and green. The face without red: (0, 0.4), its edit by 1 red: (0.2, 0.4).
+    def embed(images):
+        return images.mean((2, 3))[:, :2]
+
+    some = faces(IMAGES[:1], LABELS[:1], images=IMAGES[:1], embed=embed)
+    verdict, _ = some.judge_edit("Red", torch.tensor([0.2, 0.0, 0.0]), 1.0, 9)
+    assert verdict.identity_reconstruction == pytest.approx(1, abs=1e-5)
+    assert verdict.identity == pytest.approx(0.4 / (0.2**2 + 0.4**2) ** 0.5, abs=1e-5)
+    assert verdict.identity_kept == pytest.approx(verdict.identity, abs=1e-5)
+    assert torch.allclose(embed_all(embed, IMAGES, CPU, 3), torch.from_numpy(IMAGES).float().mean((1, 2))[:, :2] / 255)
+
+
+def test_faces_that_cannot_have_an_attribute_are_not_edited():
+    able = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]], bool)
+    some = faces(possible=able)
+    assert some.without("Red", 9).tolist() == [1, 2] and some.without("Red", 9, everyone=True).tolist() == [0, 1, 2]
+    # The first, which can't be red, stays at 0.25; the second becomes 0.65, the third was red before.
+    (verdict,), _ = judge_vectors(some, directions(Red=[2.5, 0, 0]), 0.5, 9)
+    assert (verdict.faces, verdict.seen) == (2, 1) and verdict.seen_on_all == pytest.approx(2 / 3)
+    (verdict,), _ = judge_vectors(faces(), directions(Red=[2.5, 0, 0]), 0.5, 9)
+    assert verdict.seen == verdict.seen_on_all == pytest.approx(2 / 3)
+
+
+def test_no_faces_at_all():
+    nobody = faces(IMAGES[:0], LABELS[:0])
+    assert nobody.before.shape == (0, 3) and nobody.judge_edit("Red", torch.zeros(3), 1.0, 9) is None
+
+
+def scores(*pairs, **vectors):
     found = (Pairs(name, list(range(len(without))), without, having) for name, without, having in pairs)
-    return counterfactual_scores(Pixels(), found, directions(**vectors), strength, CPU)
+    return counterfactual_scores(Pixels(), found, directions(**vectors), CPU)
 
 
 WITHOUT = pictures([0, 1, 0], [2, 3, 0])
@@ -60,15 +119,11 @@ WITHOUT = pictures([0, 1, 0], [2, 3, 0])
 
 def test_the_true_vector_scores_one_and_half_of_it_three_quarters():
     (row,) = scores(("Red", WITHOUT, WITHOUT + pictures([1, 1, 0])), Red=[1, 1, 0])
-    assert row == {
-        "attribute": "Red",
-        "identities": 2,
-        "pixels": 1,
-        "mean_difference_against_reconstruction": pytest.approx(0.75, abs=1e-5),
-        "mean_difference_against_truth": pytest.approx(0.75, abs=1e-5),
-        "regression_against_reconstruction": pytest.approx(1, abs=1e-5),
-        "regression_against_truth": pytest.approx(1, abs=1e-5),
-    }
+    expected = {"attribute": "Red", "identities": 2, "pixels": 1}
+    for method in METHODS:
+        score = pytest.approx(1 if method == "regression" else 0.75, abs=1e-5)
+        expected |= {f"{method}_against_reconstruction": score, f"{method}_against_truth": score}
+    assert row == expected
 
 
 def test_what_the_decoder_loses_only_the_truth_knows():
@@ -80,9 +135,9 @@ def test_what_the_decoder_loses_only_the_truth_knows():
 
 def test_the_wrong_way_is_negative_and_no_way_is_zero():
     pair = ("Red", WITHOUT, WITHOUT + pictures([1, 0, 0]))
-    (row,) = scores(pair, Red=[1, 0, 0], strength=-1.0)
+    (row,) = scores(pair, Red=[-1, 0, 0])
     assert row["regression_against_truth"] == pytest.approx(-3, abs=1e-5)
-    (row,) = scores(pair, Red=[1, 0, 0], strength=0.0)
+    (row,) = scores(pair, Red=[0, 0, 0])
     assert row["regression_against_truth"] == pytest.approx(0, abs=1e-5)
 
 
@@ -101,30 +156,5 @@ def test_pixels_that_an_attribute_draws_by_hand():
     having[0, 0, 0], having[0, 0, 1, 1], having[0, 1, 0, 0], having[0, 1, 1] = (117, 117, 100), 200, 116, 110
     having[1, 1, 1, 2], having[1, 0, 1, 0] = 0, 84
     vectors = directions(Red=[1] * 12)
-    (row,) = counterfactual_scores(Pixels(), [Pairs("Red", [3, 8], without, having)], vectors, 1.0, CPU)
+    (row,) = counterfactual_scores(Pixels(), [Pairs("Red", [3, 8], without, having)], vectors, CPU)
     assert (row["pixels"], row["identities"]) == ((2 + 1) / 2, 2) and tuple(row) == SCORE_COLUMNS
-
-
-VERDICTS = [EditVerdict("Red", 3, 0.1, 0.5, 0.02), EditVerdict("Green", 2, 0.0, 1.0, 0.04)]
-SCORES = [
-    {"attribute": "Red", "identities": 2, "pixels": 7.0, "regression_against_truth": 0.5},
-    {"attribute": "Green", "identities": 2, "pixels": 0.5, "regression_against_truth": -1.0},
-]
-
-
-def test_metrics_are_means_over_all_and_the_chosen_attributes():
-    assert edit_metrics(VERDICTS, SCORES, ["Green", "Young"]) == {
-        "edits": {
-            "mean_flipped": 0.75,
-            "mean_leakage": pytest.approx(0.03),
-            "Green": {"flipped": 1.0, "leakage": 0.04, "faces": 2},
-        },
-        "counterfactual": {
-            "mean_regression_against_truth": -0.25,
-            "Green": {"regression_against_truth": -1.0},
-        },
-    }
-
-
-def test_photographs_have_no_counterfactual_metrics():
-    assert edit_metrics(VERDICTS, [], ["Red"]).keys() == {"edits"}

@@ -126,7 +126,7 @@ def experiment(project):
 
 def test_an_experiment_runs_what_it_affects(experiment):
     assert stages_run(experiment) == {
-        "train_vae", "encode", "attribute_vectors", "fit_mixture", "evaluate_vae",
+        "train_vae", "encode", "attribute_vectors", "fit_mixture", "explore_latents", "evaluate_vae",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facevae.plots import bars, image_sheet
+from facevae.plots import bars, image_sheet, mosaic, scatter
 from facevae.tables import write_table
 
 RED, GREEN = ([255, 0, 0], [0, 255, 0])
@@ -42,8 +42,63 @@ def test_same_bytes(tmp_path):
     for name in ("1", "2"):
         sheet(tmp_path / f"sheet{name}.png")
         bars(tmp_path / f"bars{name}.png", ["A"], {"x": [0.5]}, "title", "share")
-    for kind in ("sheet", "bars"):
+        points(tmp_path / f"points{name}.png", (0, 0), (1, 2))
+        mosaic(tmp_path / f"mosaic{name}.png", [panel(1, 2)], np.ones((1, 2), bool), "title")
+    for kind in ("sheet", "bars", "points", "mosaic"):
         assert (tmp_path / f"{kind}1.png").read_bytes() == (tmp_path / f"{kind}2.png").read_bytes()
+
+
+def points(path, *places):
+    """Two panels, each with the places as its second kind and nothing else."""
+    kinds = {"without": np.zeros((0, 2)), "with": np.array(places, float).reshape(-1, 2)}
+    scatter(path, {"left": kinds, "right": kinds}, "title", "x", "y")
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def test_points_show_in_both_panels(tmp_path):
+    few, many = points(tmp_path / "1.png", (0, 0), (9, 9)), points(tmp_path / "2.png", (0, 0), (9, 9), (3, 3), (6, 6))
+    changed = (few != many).any(2).nonzero()[1]
+    middle = few.shape[1] // 2
+    assert (changed < middle).sum() == pytest.approx((changed > middle).sum(), rel=0.2) and len(changed) > 20
+    assert (points(tmp_path / "3.png") != few).any()
+    scatter(tmp_path / "4.png", {"one": {"a": np.eye(2)}}, "title", "x", "y")
+
+
+def panel(rows, columns, colour=RED, size=120):
+    return np.full((rows, columns, size, size, 3), colour, np.uint8)
+
+
+def test_a_mosaic_shows_every_cell(tmp_path):
+    one, three = panel(2, 3), [panel(2, 3), panel(2, 3), panel(2, 3, GREEN)]
+    one[1, 2] = GREEN
+    mosaic(tmp_path / "1.png", [one], np.zeros((2, 3), bool), "title")
+    mosaic(tmp_path / "3.png", three, np.zeros((2, 3), bool), "title")
+    with Image.open(tmp_path / "1.png") as small, Image.open(tmp_path / "3.png") as large:
+        found, other = (np.array(image.convert("RGB")) for image in (small, large))
+    assert share(found, RED) == pytest.approx(5 * share(found, GREEN), rel=0.03)
+    down, across = (found == np.array(GREEN)).all(2).nonzero()
+    assert down.min() > (found == np.array(RED)).all(2).nonzero()[0].mean() and across.min() > found.shape[1] / 2
+    # One image pixel is about one of the picture's.
+    assert share(found, GREEN) == pytest.approx(120 * 120, rel=0.1)
+    assert share(other, RED) == pytest.approx(2 * share(other, GREEN), rel=0.03)
+    assert other.shape[0] > 2 * 240 and other.shape[1] > 2 * 360
+
+
+def test_frames_of_a_mosaic(tmp_path):
+    framed = np.zeros((2, 3), bool)
+    counts = []
+    for cell in (None, (0, 2), (1, 1)):
+        if cell:
+            framed[cell] = True
+        mosaic(tmp_path / "m.png", [panel(2, 3)], framed, "")
+        with Image.open(tmp_path / "m.png") as image:
+            found = (np.array(image.convert("RGB")) == np.array([255, 127, 14])).all(2)
+        counts.append(found.sum())
+        if cell == (0, 2):
+            down, across = found.nonzero()
+            assert down.max() < 0.6 * found.shape[0] and across.min() > 0.55 * found.shape[1]
+    assert counts[0] == 0 and counts[1] > 4 * 120 and counts[2] == pytest.approx(2 * counts[1], rel=0.3)
 
 
 def test_a_table_has_its_numbers_in_full(tmp_path):

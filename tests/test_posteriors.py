@@ -58,17 +58,22 @@ def test_every_split_is_encoded_in_order(vae):
         assert torch.allclose(found.logvar[split], logvar, atol=1e-5)
         assert torch.equal(posterior_means(vae, part, CPU), found.mu[split])
     assert not found.mu["train"].requires_grad
+    mirrored = encoded(vae, images["train"][:, :, ::-1].copy())[0]
+    assert torch.allclose(found.mirrored, mirrored, atol=1e-5)
+    assert torch.allclose(found.upright, (found.mu["train"] + mirrored) / 2, atol=1e-5)
 
 
 def posteriors():
     mu = {split: torch.randn(count, 2) for split, count in COUNTS.items()}
     logvar = {split: torch.randn(count, 2) for split, count in COUNTS.items()}
-    return Posteriors(mu, logvar, 5)
+    return Posteriors(mu, logvar, torch.randn(7, 2), 5)
 
 
 def test_draws_have_the_posteriors_moments():
     means, logvars = torch.tensor([1.0, -2.0]), torch.tensor([0.0, -2.0])
-    found = Posteriors({"train": means.expand(20_000, 2)}, {"train": logvars.expand(20_000, 2)}, 1).draws("train", 0)
+    found = Posteriors({"train": means.expand(20_000, 2)}, {"train": logvars.expand(20_000, 2)}, means, 1).draws(
+        "train", 0
+    )
     assert torch.allclose(found.mean(0), means, atol=0.03) and torch.allclose(found.var(0), logvars.exp(), rtol=0.05)
     assert torch.cov(found.T)[0, 1].abs() < 0.01
 
@@ -98,6 +103,14 @@ def test_posteriors_of_other_images(tmp_path, counts):
     expected = ", ".join(f"{count} {split}" for split, count in counts.items())
     with one_line(path, f"latents of {expected} images", "7 train", "1 valid", "3 test", "run stages.encode"):
         load_posteriors(path, counts)
+
+
+def test_a_file_of_before_the_mirror_images(tmp_path):
+    path, found = tmp_path / "latents.safetensors", posteriors()
+    tensors = {f"{kind}.{split}": part for kind in ("mu", "logvar") for split, part in getattr(found, kind).items()}
+    save_weights(path, tensors, {"kind": "latents", "threads": 1})
+    with one_line(path, "mirror images", "older version", "stages.encode"):
+        load_posteriors(path, COUNTS)
 
 
 def test_another_kind_of_file(tmp_path):

@@ -25,8 +25,10 @@ from facevae.command import run
 from facevae.dae import DaeSettings, make_network
 from facevae.dae_evaluation import DaeEvaluation
 from facevae.dae_training import train_denoiser
+from facevae.identity import IdentitySettings
 from facevae.images import DaeCrop, VaeCrop
 from facevae.judge_training import train_classifier
+from facevae.latent_pictures import LatentExploration
 from facevae.mixture import MixtureSettings
 from facevae.noise import NoiseSettings
 from facevae.params import Section, SectionT, load_section
@@ -69,7 +71,9 @@ SECTIONS: dict[str, type[Section]] = {
     "dae": DaeSettings,
     "vae": VaeSettings,
     "train_judge": ClassifierSettings,
+    "train_identity": IdentitySettings,
     "attribute_vectors": VectorSettings,
+    "explore_latents": LatentExploration,
     "fit_mixture": MixtureSettings,
     "evaluate_dae": DaeEvaluation,
     "evaluate_vae": VaeEvaluation,

@@ -28,13 +28,18 @@ from stages import (
     encode,
     evaluate_dae,
     evaluate_vae,
+    explore_latents,
     fit_mixture,
     train_dae,
+    train_identity,
     train_judge,
     train_vae,
 )
 
-STAGES = (train_dae, train_vae, train_judge, encode, fit_mixture, attribute_vectors, evaluate_dae, evaluate_vae)
+STAGES = (
+    train_dae, train_vae, train_judge, train_identity, encode, fit_mixture, explore_latents, attribute_vectors,
+    evaluate_dae, evaluate_vae,
+)  # fmt: skip
 
 
 class Project:
@@ -53,7 +58,9 @@ class Project:
             "arrays": arrays or self.folder / "data" / kind / "arrays",
             "latents": latents,
             "pairs": self.folder / "data/raw/pairs.zip",
-            "model": models / ("judge.safetensors" if stage is train_judge else f"{kind}.safetensors"),
+            "identities": self.folder / "data/raw/identity_CelebA.txt",
+            "models": models,
+            "model": models / f"{ {train_judge: 'judge', train_identity: 'identity'}.get(stage, kind) }.safetensors",
             "judge": models / "judge.safetensors",
             "mixture": models / "mixture.safetensors",
             "vectors": models / "attribute_vectors.safetensors",
@@ -91,6 +98,9 @@ def arrays_in(folder):
     make_dae_arrays(folder / "data/dae/arrays")
     make_vae_arrays(folder / "data/vae/arrays")
     make_pairs(folder / "data/raw/pairs.zip")
+    # Everybody is there twice, images in a row.
+    persons = [f"{number}.jpg {number // 2 + 1}\n" for number in range(sum(SPLITS.values()))]
+    (folder / "data/raw/identity_CelebA.txt").write_text("".join(persons))
     return folder
 
 
@@ -122,7 +132,9 @@ def trained(finished, tmp_path):
 def test_everything_is_there(finished):
     assert sorted(Project(finished).outputs()) == [
         "attribute_vectors.safetensors",
-        "attribute_vectors/lengths.csv",
+        "attribute_vectors/cosines.csv",
+        "attribute_vectors/cosines.png",
+        "attribute_vectors/vectors.csv",
         "dae.safetensors",
         "evaluate_dae/denoised.png",
         "evaluate_dae/metrics.json",
@@ -132,17 +144,30 @@ def test_everything_is_there(finished):
         "evaluate_vae/attributes.csv",
         "evaluate_vae/counterfactual.csv",
         "evaluate_vae/edits.csv",
+        "evaluate_vae/methods.csv",
         "evaluate_vae/metrics.json",
         "evaluate_vae/pictures/Bright.png",
         "evaluate_vae/pictures/Striped.png",
         "evaluate_vae/pictures/edits.png",
+        "evaluate_vae/pictures/leakage.png",
         "evaluate_vae/pictures/mixture_samples.png",
         "evaluate_vae/pictures/prior_samples.png",
         "evaluate_vae/pictures/reconstructions.png",
+        "evaluate_vae/pictures/strengths.png",
+        "evaluate_vae/predictions.csv",
+        "evaluate_vae/strengths.csv",
+        "explore_latents/pictures/interpolations.png",
+        "explore_latents/pictures/j_diagrams.png",
+        "explore_latents/pictures/mine_grid.png",
+        "explore_latents/pictures/pca.png",
+        "explore_latents/pictures/tsne.png",
+        "identity.safetensors",
         "judge.safetensors",
         "latents.safetensors",
         "mixture.safetensors",
         "train_dae/history.csv",
+        "train_identity/history.csv",
+        "train_identity/metrics.json",
         "train_judge/attributes.csv",
         "train_judge/history.csv",
         "train_judge/metrics.json",
@@ -150,7 +175,9 @@ def test_everything_is_there(finished):
         "vae.safetensors",
     ]
     assert not files_below(finished / ".checkpoints")
-    assert {name.split("/")[0] for name in files_below(finished / "logs")} == {"train_dae", "train_vae", "train_judge"}
+    assert {name.split("/")[0] for name in files_below(finished / "logs")} == {
+        "train_dae", "train_vae", "train_judge", "train_identity",
+    }  # fmt: skip
 
 
 def test_the_same_bytes_again(finished, project):
@@ -206,7 +233,9 @@ def test_the_metrics(finished):
     assert denoised["psnr_db"] > denoised["psnr_db_noisy"] + 1
     assert denoised["ssim"] > denoised["ssim_noisy"]
     found = done.metrics("evaluate_vae")
-    assert found.keys() == {"reconstruction", "frechet", "probe", "edits", "counterfactual"}
+    assert found.keys() == {
+        "reconstruction", "frechet", "probe", "dot_product", "edits", "counterfactual", "methods",
+    }  # fmt: skip
     assert found["edits"].keys() > {"mean_flipped", "mean_leakage"}
     frechet = found["frechet"]
     assert (frechet["images"], frechet["pixels"]) == (8, 16) and frechet["train_images"] < frechet["prior_samples"]
@@ -293,8 +322,9 @@ def test_other_lists_for_the_report(project):
     project(evaluate_dae)
     project(train_vae, vae={**report, "report": {**LISTS, **lists}, "latent_dim": 5, "feature_weight": 0.0})
     project(encode)
+    project(train_judge, train_judge={"epochs": 1})
     project(attribute_vectors)
-    assert len(table(project.folder / "results/attribute_vectors/lengths.csv")) == 2
+    assert len(table(project.folder / "results/attribute_vectors/vectors.csv")) == 2
 
 
 @pytest.mark.parametrize(("warmup", "weights"), [(4.0, [0, 0.5]), (1.0, [0, 2]), (0.0, [2, 2])])
@@ -522,6 +552,8 @@ def test_an_attribute_without_a_vector(trained, name):
         (evaluate_vae, "data/vae/latents.safetensors", "stages.encode"),
         (evaluate_vae, "models/mixture.safetensors", "stages.fit_mixture"),
         (evaluate_vae, "models/judge.safetensors", "stages.train_judge"),
+        (evaluate_vae, "models/identity.safetensors", "stages.train_identity"),
+        (attribute_vectors, "models/judge.safetensors", "stages.train_judge"),
         (evaluate_vae, "models/attribute_vectors.safetensors", "stages.attribute_vectors"),
         (evaluate_vae, "data/vae/arrays/images.npy", "stages.cache_arrays"),
         (evaluate_vae, "data/raw/pairs.zip", "pairs.zip"),
@@ -535,8 +567,11 @@ def test_an_input_that_is_missing(trained, stage, missing, by):
 
 
 def test_models_of_other_images(trained):
+    other = cropped(trained, 32)
+    with one_line("the identity network", "32-pixel images", "16-pixel"):
+        trained(evaluate_vae, arrays=other)
     with one_line("the VAE", "32-pixel images", "16-pixel"):
-        trained(evaluate_vae, arrays=cropped(trained, 32))
+        trained(attribute_vectors, arrays=other)
 
 
 def test_photographs_without_pairs(trained):

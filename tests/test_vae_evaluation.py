@@ -9,10 +9,12 @@ from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from model_data import PARAMS, vae_arrays
 from raw_data import one_line
 
-from facevae.edit_evaluation import EditVerdict, edit_metrics
+from facevae.edit_evaluation import EditVerdict
+from facevae.edit_metrics import compare_methods, edit_metrics
 from facevae.mixture import Mixture
 from facevae.posteriors import Posteriors
-from facevae.vae_evaluation import Models, VaeEvaluation, VaeReport, check_fit, survival_metrics
+from facevae.vae_evaluation import Models, VaeEvaluation, VaeReport, check_fit, predictions, survival_metrics
+from facevae.vectors import METHODS
 
 IMAGES = pictures([0, 2, 2], [2, 2, 2], [4, 2, 2], [5, 0, 0])
 LABELS = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 1], [1, 1, 1]], np.int8)
@@ -27,10 +29,10 @@ def mixture(dimensions):
 
 
 def latents(dimensions):
-    return Posteriors({"test": torch.zeros(4, dimensions)}, {}, 1)
+    return Posteriors({"test": torch.zeros(4, dimensions)}, {}, torch.zeros(0, dimensions), 1)
 
 
-MODELS = Models(Pixels(), Judge(), directions(Red=[1, 0, 0]), mixture(3), latents(3))
+MODELS = Models(Pixels(), Judge(), ("judge", Judge().embedding), directions(Red=[1, 0, 0]), mixture(3), latents(3))
 
 
 def fits(facts=None, judge_facts=None, models=None, **changes):
@@ -51,7 +53,7 @@ def test_models_and_settings_that_fit():
         ({"attributes": ["Red", "Rde"]}, ["attribute Rde", "one of Red"]),
         ({"attributes": ["Green"]}, ["attribute Green", "one of Red", "gets no vector"]),
         ({"facts": {"image_size": 64}}, ["the VAE", "1-pixel images", "64-pixel"]),
-        ({"facts": {"settings": {"latent_dim": 2}}}, ["the attribute vectors", "2 numbers", "3 numbers for Red"]),
+        ({"facts": {"settings": {"latent_dim": 2}}}, ["the latents", "of 2 dimensions", "of 3", "stages.encode"]),
         ({"models": {"vectors": directions(Red=[1, 0])}}, ["the attribute vectors", "3 numbers", "2 numbers for Red"]),
         (
             {"models": {"vectors": directions(Red=[1, 0, 0], Grey=[1, 1, 1])}},
@@ -69,7 +71,10 @@ def test_models_and_settings_that_do_not_fit(arguments, parts):
         fits(**arguments)
 
 
-VERDICTS = [EditVerdict("Red", 3, 0.1, 0.5, 0.02), EditVerdict("Green", 2, 0.0, 1.0, 0.04)]
+VERDICTS = [
+    EditVerdict("Red", "regression", 1.5, 3, 0.1, 0.6, 0.5, 0.02, 0.5, 0.75, 0.75),
+    EditVerdict("Green", "regression", 1.0, 2, 0.0, 1.0, 1.0, 0.04, 0.75, 0.75, 1.0),
+]
 METRICS = {
     "reconstruction": {
         "psnr_db": 20.0, "ssim": 0.5, "kl_nats": 7.0, "active_dimensions": 3, "judge_accuracy": 0.99,
@@ -82,25 +87,37 @@ METRICS = {
 }  # fmt: skip
 
 
+def report():
+    curves = [replace(VERDICTS[0], method=method) for method in METHODS]
+    methods = compare_methods(curves, [], {method: np.array([0.75]) for method in METHODS})
+    metrics = METRICS | edit_metrics(VERDICTS, [], ["Red"])
+    metrics["edits"]["identity_by"] = "judge"
+    return VaeReport(metrics, [], VERDICTS, np.zeros((2, 3)), VERDICTS, methods, [], [])
+
+
 def test_the_summary():
-    found = METRICS | edit_metrics(VERDICTS, [], ["Red"])
-    text = VaeReport(found, [], VERDICTS, []).summary(settings())
-    assert len(text.splitlines()) == 5 and "explained change" not in text
+    text = report().summary(settings())
+    assert len(text.splitlines()) == 5 + 1 + len(METHODS)
     for part in (
         "PSNR 20.00 dB, SSIM 0.500, KL 7.0 nats in 3 active dimensions",
         "right on 87.5% of the attributes of reconstructions (99.0% on the images)",
         "distance of 8", "reconstructions 1.00, mixture samples 2.00, prior samples 3.00 (train images 0.25)",
         "accuracy 75.0%, balanced 70.0% (always the majority: 62.5%)",
-        "at strength 1: judge sees 75% on average, leakage 0.030",
+        "edits at the recommended strengths: the judge sees 80% on average, leakage 0.030, identity kept 0.875",
+        "kept 0.875 (cosine to the face 0.625, its reconstruction's 0.750, by the network judge)",
     ):  # fmt: skip
         assert part in text
+    assert "edits at 1.5: the judge" in report().summary(settings(strength=1.5))
 
 
-def test_the_summary_of_drawn_faces():
-    rows = [{"attribute": "Red", "identities": 2, "pixels": 7.0, "mean_difference_against_reconstruction": 0.25,
-             "regression_against_reconstruction": 0.5}]  # fmt: skip
-    text = VaeReport(METRICS | edit_metrics(VERDICTS, rows, ["Red"]), [], VERDICTS, rows).summary(settings())
-    assert len(text.splitlines()) == 6 and text.endswith("reconstruction: mean_difference 0.25, regression 0.50")
+def test_predictions_are_a_row_per_attribute():
+    probe = {"accuracy": np.array([0.5, np.nan, 1.0])}
+    by_vectors = {"roc_auc": np.array([0.75])}
+    assert predictions(COLOURS, probe, by_vectors, directions(Blue=[0, 0, 1])) == [
+        {"attribute": "Red", "accuracy": 0.5, "dot_roc_auc": ""},
+        {"attribute": "Green", "accuracy": "", "dot_roc_auc": ""},
+        {"attribute": "Blue", "accuracy": 1.0, "dot_roc_auc": 0.75},
+    ]
 
 
 def survived(attribute, lost, accuracy=0.9):

@@ -1,0 +1,53 @@
+"""Stage explore_latents: pictures of the VAE's latent space."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.command import run
+from facevae.files import whole_folder
+from facevae.hardware import measure_on
+from facevae.latent_pictures import LatentExploration, check_fit, draw_explorations
+from facevae.options import Device, Params
+from facevae.params import load_section
+from facevae.posteriors import load_posteriors
+from facevae.vae import rebuild
+from facevae.weights import load_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    latents: Annotated[Path, typer.Option(help="Their latents.")] = Path("data/vae/latents.safetensors"),
+    model: Annotated[Path, typer.Option(help="The trained VAE.")] = Path("models/vae.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("results/explore_latents"),
+) -> None:
+    """Show the latent space: maps of it, ways between unseen faces, analogies, and the neighbourhood of a face.
+
+    Inputs: data/vae/arrays, data/vae/latents.safetensors, models/vae.safetensors.
+
+    Outputs, in results/explore_latents: pictures/ with pca.png and tsne.png (latents in two dimensions, coloured by an
+    attribute), interpolations.png (one unseen face turned into another, on the line and on the arc between their
+    latents), j_diagrams.png (the attribute carried from one pair of faces to another face), mine_grid.png (an unseen
+    face's nearest neighbours and what lies between them).
+
+    Parameters: explore_latents (attribute; points and perplexity of the maps; pairs and steps of the interpolations;
+    diagrams and diagram_cells of the analogies; grid_rows, grid_columns and grid_spacing of the neighbourhood; seed,
+    which chooses the faces).
+    """
+    settings = load_section(params, "explore_latents", LatentExploration)
+    data = open_vae(arrays)
+    weights, facts = load_weights(model, "vae")
+    chosen = measure_on(device, facts["settings"]["threads"])
+    posteriors = load_posteriors(latents, data.counts)
+    check_fit(data, posteriors, facts, settings)
+    with whole_folder(results / "pictures") as pictures:
+        draw_explorations(pictures, rebuild(facts, weights).to(chosen), data, posteriors, settings, chosen)
+    print(f"{results}: pictures/")
+
+
+if __name__ == "__main__":
+    run(main)

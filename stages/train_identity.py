@@ -1,0 +1,67 @@
+"""Stage train_identity: train the network that says whether an edit keeps the person."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.arrays import open_vae
+from facevae.celeba import read_identities
+from facevae.classifier import rebuild
+from facevae.command import run
+from facevae.files import write_json
+from facevae.identity import IdentitySettings, facts_of
+from facevae.identity_evaluation import identity_metrics, in_words, persons_of, unseen_of
+from facevae.identity_training import HISTORY_COLUMNS, digest, train_identity
+from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
+from facevae.params import load_section
+from facevae.runs import Options, start_run
+from facevae.tables import write_table
+from facevae.weights import load_weights, save_weights
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    device: Device = "auto",
+    arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    identities: Annotated[Path, typer.Option(help="Who is who.")] = Path("data/raw/identity_CelebA.txt"),
+    judge: Annotated[Path, typer.Option(help="The trained judge.")] = Path("models/judge.safetensors"),
+    model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/identity.safetensors"),
+    results: Annotated[Path, typer.Option(help="The folder for history and metrics.")] = Path("results/train_identity"),
+    logs: Logs = Path("logs"),
+    compile: Compile = "auto",
+    checkpoint_seconds: CheckpointSeconds = 60.0,
+) -> None:
+    """Train a network to tell the train split's persons apart, from the judge's convolutions on. It only evaluates.
+
+    Inputs: data/vae/arrays, data/raw/identity_CelebA.txt, models/judge.safetensors.
+
+    Outputs: models/identity.safetensors; results/train_identity/history.csv and metrics.json (how well it tells the
+    test split's persons apart, beside the judge's features and the pixels). With too few persons of several images,
+    as among drawn faces, nothing is trained: the model says so, and the judge's features stand in for it.
+
+    Parameters: train_identity.
+
+    An interrupted training goes on where it stopped when it is started again with the same parameters and data.
+    """
+    settings = load_section(params, "train_identity", IdentitySettings)
+    data, known = open_vae(arrays), read_identities(identities)
+    judge_weights, judge_facts = load_weights(judge, "judge")
+    start, persons = rebuild(judge_facts, judge_weights), persons_of(data.names["train"], known, settings.least_images)
+    valid, test = (unseen_of(data, split, known, persons) for split in ("valid", "test"))
+    inputs = data.manifest | {"identity": digest(persons, valid, start)}
+    options = Options(device, compile, logs, checkpoint_seconds)
+    with start_run("train_identity", options, settings.model_dump(), inputs) as training:
+        network, history = train_identity(data, persons, start, valid, settings, training)
+        if not training.processes.first:
+            return
+        metrics = identity_metrics(network, persons, start, test, training.device)
+        facts = facts_of(data.images["train"].shape[1], network, len(persons.identities))
+        save_weights(model, network.state_dict() if network else {}, facts)
+        write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
+        write_json(results / "metrics.json", metrics)
+    print(f"{model}: {in_words(metrics, persons, settings)}; details in {results}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,563 @@
+"""The command `facevae`, typed as a person types it, with tiny models of random weights."""
+
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from import_closure import ROOT
+from model_data import DAE, VAE
+from PIL import Image
+from raw_data import encoded, files_below, one_line, photo
+from torch import nn
+from typer.main import get_command
+
+from facevae import cli, dae
+from facevae.cli import MULTIPLES, app, fold_strengths, main
+from facevae.dae import DaeSettings, make_network
+from facevae.images import encode_png
+from facevae.latents import edit
+from facevae.layers import as_bytes
+from facevae.mixture import Mixture, save_mixture
+from facevae.portraits import PortraitFrame, read_image
+from facevae.posteriors import decode_all, posterior_means
+from facevae.sample_evaluation import prior_draws
+from facevae.vae import Vae, VaeSettings, facts_of
+from facevae.vectors import AttributeVectors, Recommendation, save_vectors
+from facevae.weights import save_weights
+
+CPU = torch.device("cpu")
+COMMANDS = ("edit", "reconstruct", "denoise", "interpolate", "sample", "attributes")
+FRAMING = {"crop": 20, "size": 16, "resample": "bilinear", "source_width": 20, "source_height": 24}
+NAMES = ("Smiling", "Eyeglasses", "Wearing_Hat")
+JUDGED = (Recommendation(1.5, 0.8, 0.02), Recommendation(0.5, 0.95, 0.1), Recommendation(2.0, None, None))
+
+
+# --- an attribute's strength
+
+
+@pytest.mark.parametrize(
+    ("typed", "folded"),
+    [
+        ("--attribute A --strength 1.5", "--attribute=A=1.5"),
+        ("--attribute=A --strength=1.5", "--attribute=A=1.5"),
+        ("-a A -s 1.5", "--attribute=A=1.5"),
+        ("-aA -s1.5", "--attribute=A=1.5"),
+        ("-a A -s -1", "--attribute=A=-1"),
+        ("-a A --strength=-1", "--attribute=A=-1"),
+        ("-a A -s-1", "--attribute=A=-1"),
+        ("-a A -a B -s 2", "--attribute=A --attribute=B=2"),
+        ("-a A -s 2 -a B", "--attribute=A=2 --attribute=B"),
+        ("-a A=1 -a B -s 2", "--attribute=A=1 --attribute=B=2"),
+        ("x.jpg -a A y.jpg -s 2 -o out.png", "x.jpg --attribute=A=2 y.jpg -o out.png"),
+        ("--sheet x.jpg -a A", "--sheet x.jpg --attribute=A"),
+        ("-a A -- -s 2", "--attribute=A -- -s 2"),
+        ("-a A -s", "--attribute=A -s"),
+        ("x.jpg -a", "x.jpg -a"),
+        ("", ""),
+    ],
+)
+def test_a_strength_belongs_to_the_attribute_before_it(typed, folded):
+    assert fold_strengths(typed.split()) == folded.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("-s 2 -a A", "--strength 2: expected an --attribute before it"),
+        ("--strength=2 x.jpg", "--strength 2: expected an --attribute before it"),
+        ("-a A -s 2 -s 3", "--strength 3: expected one strength for A, found 2 already"),
+        ("-a A=1 --strength 3", "--strength 3: expected one strength for A, found 1 already"),
+    ],
+)
+def test_a_strength_too_many(typed, words, facevae, folder):
+    with one_line(words):
+        fold_strengths(typed.split())
+    assert words in facevae("edit", "ann.png", *typed.split(), fails=True)
+
+
+@pytest.mark.parametrize("text", ["much", "nan", "inf", "1,5", ""])
+def test_a_strength_that_is_no_number(text, facevae, folder):
+    line = facevae("edit", "ann.png", "--attribute", "Smiling", f"--strength={text}", fails=True)
+    assert f"--attribute Smiling: expected a number for its strength, found {text!r}" in line
+
+
+# --- edits
+
+
+def test_an_edit_is_the_decoded_sum(facevae, folder, vae, vectors):
+    out = facevae("edit", "ann.png", "-a", "Smiling", "-s", "-0.7", "-a", "Wearing_Hat", "-o", "new.png")
+    assert out.splitlines() == [
+        "Smiling -0.7, Wearing_Hat 2 (recommended for Wearing_Hat)",
+        "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png",
+    ]
+    z = posterior_means(vae, framed("ann.png"), CPU)
+    z = edit(edit(z, vectors.of("Smiling"), -0.7), vectors.of("Wearing_Hat"), 2.0)
+    expected = as_bytes(decode_all(vae, z, CPU))[0]
+    assert np.array_equal(read_image(Path("new.png")), expected)
+    assert np.abs(expected.astype(int) - reconstruction(vae, "ann.png")).max() > 10
+
+
+def test_ways_to_type_the_same(facevae, folder):
+    ways = [
+        "ann.png --attribute Smiling --strength 1.5 --attribute Eyeglasses --strength 0.5",
+        "--attribute=Eyeglasses=0.5 -a Smiling=1.5 ann.png",
+        "-a Smiling -a Eyeglasses ann.png",
+        "-aSmiling ann.png -s1.5 -aEyeglasses -s.5",
+    ]
+    for number, way in enumerate(ways):
+        facevae("edit", *way.split(), "-o", f"{number}.png")
+    assert len({Path(f"{number}.png").read_bytes() for number in range(4)}) == 1
+    facevae("edit", *["ann.png", "-a", "Smiling=0.5", "-a", "Eyeglasses=1.5", "-o", "other.png"])
+    assert Path("other.png").read_bytes() != Path("0.png").read_bytes()
+
+
+def test_many_images_one_by_one_or_together(facevae, folder, monkeypatch):
+    for name in ("ann.png", "bob.jpg", "eve.png"):
+        facevae("edit", name, "-a", "Smiling", "-o", "single/")
+    monkeypatch.setattr(cli, "_BATCH", 2)
+    out = facevae("edit", ".", "-a", "Smiling", "-o", "together")
+    assert len(out.splitlines()) == 4
+    assert files_below(Path("single")) == files_below(Path("together"))
+    assert sorted(files_below(Path("single"))) == ["ann_edited.png", "bob_edited.png", "eve_edited.png"]
+
+
+def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
+    drawn = {}
+
+    def image_sheet(path, rows, row_titles, column_titles=(), title=""):
+        drawn[str(path)] = (rows, list(column_titles), title)
+
+    monkeypatch.setattr("facevae.plots.image_sheet", image_sheet)
+    facevae("edit", "ann.png", "bob.jpg", "-a", "Eyeglasses", "-s", "3", "--sheet", "-o", "sheets")
+    assert sorted(drawn) == ["sheets/ann_strengths.png", "sheets/bob_strengths.png"]
+    ([row], titles, title) = drawn["sheets/bob_strengths.png"]
+    assert titles == ["face", "reconstruction", "-3", "1.5", "3", "4.5", "6"] and title == "Eyeglasses 3"
+    z = posterior_means(vae, framed("bob.jpg"), CPU)
+    edits = [as_bytes(decode_all(vae, edit(z, vectors.of("Eyeglasses"), 3 * by), CPU))[0] for by in MULTIPLES]
+    assert np.array_equal(row, np.stack([framed("bob.jpg")[0], reconstruction(vae, "bob.jpg"), *edits]))
+
+    facevae("edit", "ann.png", "-a", "Eyeglasses", "-a", "Smiling", "--sheet")
+    (_, titles, title) = drawn["ann_strengths.png"]
+    assert titles[2:] == ["-1 times", "0.5 times", "1 times", "1.5 times", "2 times"]
+    assert title == "Eyeglasses 0.5, Smiling 1.5"
+
+
+def test_a_sheet_is_one_picture(facevae, folder):
+    facevae("edit", "ann.png", "-a", "Smiling", "--sheet", "-o", "sheet.png")
+    image = Image.open("sheet.png")
+    assert image.format == "PNG" and image.width > 2 * image.height
+    assert "ends in .png, found sheet.jpg" in facevae(
+        "edit", "ann.png", "-a", "Smiling", "--sheet", "-o", "sheet.jpg", fails=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Smilng", "found no such vector; perhaps Smiling is meant"),
+        ("glasses", "perhaps Eyeglasses is meant"),
+        ("Nose", "choose one of these"),
+    ],
+)
+def test_an_unknown_attribute(name, words, facevae, folder):
+    line = facevae("edit", "ann.png", "-a", name, fails=True)
+    assert line.startswith(f"error: attribute {name}: expected") and words in line
+
+
+# --- what the images may be
+
+REFERENCE = photo(7, 30, 26)
+GREY = np.repeat(REFERENCE[..., :1], 3, 2)
+
+
+def with_alpha(rgb: np.ndarray) -> bytes:
+    """The right half is transparent, whatever its colours."""
+    alpha = np.full((*rgb.shape[:2], 1), 255, np.uint8)
+    alpha[:, 15:] = 0
+    return encode_png(np.concatenate([rgb, alpha], 2))
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def rotated(rgb: np.ndarray) -> bytes:
+    """Stored lying on its side, with EXIF's word for how to turn it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(Image.fromarray(np.rot90(rgb)), "PNG", exif=exif)
+
+
+HALF = np.concatenate([REFERENCE[:, :15], np.full_like(REFERENCE[:, 15:], 255)], 1)
+FEW = REFERENCE // 64 * 64
+MODES = {
+    "plain": (encode_png(REFERENCE), REFERENCE, 0),
+    "grey": (saved(Image.fromarray(GREY[..., 0]), "PNG"), GREY, 0),
+    "grey with alpha": (saved(Image.fromarray(GREY[..., 0]).convert("LA"), "PNG"), GREY, 0),
+    "16-bit grey": (saved(Image.fromarray(GREY[..., 0].astype(np.uint16) * 257), "PNG"), GREY, 0),
+    "16-bit grey TIFF": (saved(Image.fromarray(GREY[..., 0].astype(np.uint16) * 257), "TIFF"), GREY, 0),
+    "black and white": (saved(Image.fromarray(GREY[..., 0] > 128), "PNG"), np.where(GREY > 128, 255, 0), 0),
+    "alpha": (with_alpha(REFERENCE), HALF, 0),
+    "palette": (saved(Image.fromarray(FEW).convert("P", palette=Image.Palette.ADAPTIVE), "PNG"), FEW, 0),
+    "GIF": (saved(Image.fromarray(FEW).convert("P", palette=Image.Palette.ADAPTIVE), "GIF"), FEW, 0),
+    "EXIF-rotated": (rotated(REFERENCE), REFERENCE, 0),
+    "CMYK": (saved(Image.fromarray(REFERENCE).convert("CMYK"), "JPEG", quality=100, subsampling=0), REFERENCE, 12),
+    "WebP": (saved(Image.fromarray(REFERENCE), "WEBP", lossless=True), REFERENCE, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_any_mode(mode, facevae, folder):
+    """The untrained U-Net changes nothing, so what comes out is the image as it was read, in its own size."""
+    data, expected, off = MODES[mode]
+    Path("in.file").write_bytes(data)
+    assert facevae("denoise", "in.file") == "in.file: 30x26 -> in_denoised.png\n"
+    found = read_image(Path("in_denoised.png"))
+    assert found.shape == (26, 30, 3) and np.abs(found.astype(int) - expected).max() <= off
+    Path("reference.png").write_bytes(encode_png(np.asarray(expected, np.uint8)))
+    for name in ("in.file", "reference.png"):
+        assert "30x26, its centred 22x22 scaled to 16x16" in facevae("reconstruct", name, "-o", "new/")
+    pair = [read_image(Path(f"new/{name}_reconstructed.png")).astype(int) for name in ("in", "reference")]
+    assert pair[0].shape == (16, 16, 3) and np.abs(pair[0] - pair[1]).max() <= off
+
+
+@pytest.mark.parametrize("size", [(16, 20), (17, 401), (333, 21), (20, 24), (16, 16), (41, 43)])
+def test_any_size(size, facevae, folder, vae):
+    Path("odd.png").write_bytes(encode_png(photo(2, *size)))
+    facevae("reconstruct", "odd.png", "-o", "face.png")
+    assert np.array_equal(read_image(Path("face.png")), reconstruction(vae, "odd.png"))
+    facevae("denoise", "odd.png", "-o", "clean.png")
+    assert np.array_equal(read_image(Path("clean.png")), photo(2, *size))
+
+
+def test_an_output_is_an_input_again(facevae, folder):
+    facevae("edit", "ann.png", "-a", "Smiling", "-o", "new.png")
+    out = facevae("edit", "new.png", "-a", "Eyeglasses")
+    assert "new.png: 16x16, taken as it is -> new_edited.png" in out
+
+
+BROKEN = {
+    "empty.jpg": b"",
+    "text.jpg": b"This is no image.\n",
+    "cut.jpg": encoded(photo(1))[:2000],
+    "cut.png": encode_png(photo(1))[:2000],
+    "page.pdf": b"%PDF-1.4\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate"])
+def test_a_broken_image_costs_one_line_and_leaves_nothing(command, name, facevae, folder):
+    Path(name).write_bytes(BROKEN[name])
+    before = files_below(folder)
+    line = facevae(*command.split(), "ann.png", name, fails=True)
+    assert line.startswith(f"error: {name}: expected a whole image, found")
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate"])
+def test_too_small_or_not_there(command, facevae, folder):
+    Path("tiny.png").write_bytes(encode_png(photo(1, 15, 3)))
+    before = files_below(folder)
+    line = facevae(*command.split(), "ann.png", "tiny.png", fails=True)
+    assert line.startswith("error: tiny.png: expected at least") and "found 15x3; take a larger image" in line
+    line = facevae(*command.split(), "ann.png", "gone.png", fails=True)
+    assert line.startswith("error: gone.png: expected an image") and "found no such file" in line
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
+def test_an_image_is_never_overwritten(command, facevae, folder):
+    before = files_below(folder)
+    for output in ("ann.png", "../in/ann.png"):
+        assert "never overwritten" in facevae(*command.split(), "ann.png", "-o", output, fails=True)
+    assert files_below(folder) == before
+    Path("x").mkdir()
+    Path("x/ann.png").write_bytes(Path("ann.png").read_bytes())
+    assert "found ann.png and x/ann.png" in facevae(*command.split(), "ann.png", "x/ann.png", fails=True)
+    facevae(*command.split(), "ann.png", "-o", "again.png")
+    facevae(*command.split(), "bob.jpg", "-o", "again.png")
+    facevae(*command.split(), "bob.jpg", "-o", "once.png")
+    assert Path("again.png").read_bytes() == Path("once.png").read_bytes()
+
+
+def test_a_folder_that_can_not_be_written(facevae, folder):
+    Path("file").touch()
+    line = facevae("denoise", "ann.png", "-o", "file/x.png", fails=True)
+    assert line.startswith("error: ") and "file" in line
+
+
+# --- denoise
+
+
+def test_noise_goes_through_the_network(facevae, folder, models):
+    torch.manual_seed(0)
+    settings = DaeSettings.model_validate(DAE)
+    network = make_network(settings, 24, 20).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, 0.02, 0.1)
+    save_weights(Path("other/dae.safetensors"), network.state_dict(), dae.facts_of(settings, 24, 20))
+    image = read_image(Path("ann.png"))
+    for options, self_ensemble in (([], False), (["--self-ensemble"], True)):
+        facevae("denoise", "ann.png", "--models", "other", *options)
+        batch = torch.from_numpy(image[None]).permute(0, 3, 1, 2) / 255
+        with torch.no_grad():
+            expected = as_bytes(dae.denoise(network, batch, self_ensemble=self_ensemble))[0]
+        found = read_image(Path("ann_denoised.png")).astype(int)
+        assert np.abs(found - expected).max() <= 1 and np.abs(found - image).max() > 10
+
+
+# --- samples and what lies between two faces
+
+
+def test_samples(facevae, folder, vae):
+    out = facevae("sample", "--count", "3", "-o", "a/")
+    assert out == "3 from the mixture, seed 0\na/sample_1.png to sample_3.png\n"
+    facevae("sample", "--count", "3", "--from", "mixture", "--seed", "0", "-o", "b/")
+    assert files_below(Path("a")) == files_below(Path("b"))
+    facevae("sample", "--count", "3", "--seed", "1", "-o", "c/")
+    assert not set(files_below(Path("a")).values()) & set(files_below(Path("c")).values())
+    facevae("sample", "--count", "3", "--seed", "1", "--from", "prior", "-o", "d/")
+    expected = as_bytes(decode_all(vae, prior_draws(vae, 3, 1), CPU))
+    assert all(np.array_equal(read_image(Path(f"d/sample_{n + 1}.png")), expected[n]) for n in range(3))
+
+
+def test_samples_on_a_sheet(facevae, folder):
+    assert "from the mixture" in facevae("sample")
+    first = Path("samples.png").read_bytes()
+    facevae("sample", "--count", "16", "-o", "again.png")
+    assert Path("again.png").read_bytes() == first
+    assert "ends in .png" in facevae("sample", "-o", "samples.jpg", fails=True)
+
+
+def test_a_single_sample_in_a_folder(facevae, folder):
+    assert facevae("sample", "--count", "1", "-o", "one/").splitlines()[-1] == "one/sample_1.png"
+    assert read_image(Path("one/sample_1.png")).shape == (16, 16, 3)
+
+
+def test_samples_without_a_mixture(facevae, folder, models):
+    Path("other").mkdir()
+    Path("other/vae.safetensors").write_bytes((models / "vae.safetensors").read_bytes())
+    assert "from the prior" in facevae("sample", "--models", "other")
+    line = facevae("sample", "--models", "other", "--from", "mixture", fails=True)
+    assert "other/mixture.safetensors: expected a mixture model, found no such file" in line
+
+
+def test_one_face_into_another(facevae, folder, vae):
+    out = facevae("interpolate", "ann.png", "bob.jpg", "--linear", "--steps", "3", "-o", "steps/")
+    assert out.splitlines()[-1] == "steps/ann_to_bob_1.png to ann_to_bob_3.png"
+    a, b = (posterior_means(vae, framed(name), CPU) for name in ("ann.png", "bob.jpg"))
+    for number, z in enumerate((a, (a + b) / 2, b), start=1):
+        found = read_image(Path(f"steps/ann_to_bob_{number}.png")).astype(int)
+        assert np.abs(found - as_bytes(decode_all(vae, z, CPU))[0]).max() <= 1
+    facevae("interpolate", "ann.png", "bob.jpg", "--steps", "3", "-o", "arc/")
+    arc, line = files_below(Path("arc")), files_below(Path("steps"))
+    assert [arc[name] == line[name] for name in sorted(arc)] == [True, False, True]
+    facevae("interpolate", "ann.png", "bob.jpg")
+    assert Image.open("ann_to_bob.png").format == "PNG"
+    assert "found a folder" in facevae("interpolate", "ann.png", ".", fails=True)
+    line = facevae("interpolate", "ann.png", "bob.jpg", "-o", "ann.png", fails=True)
+    assert "never overwritten" in line
+
+
+# --- attributes
+
+
+def test_attributes_the_best_first(facevae, folder):
+    assert facevae("attributes").splitlines() == [
+        "attribute    strength  seen  leakage  method",
+        "Eyeglasses        0.5  0.95    0.100  regression",
+        "Smiling           1.5  0.80    0.020  regression",
+        "Wearing_Hat         2     -        -  regression",
+    ]
+
+
+def test_attributes_as_json(facevae, folder):
+    rows = json.loads(facevae("attributes", "--json"))
+    assert [row["attribute"] for row in rows] == ["Eyeglasses", "Smiling", "Wearing_Hat"]
+    assert rows[1] == {
+        "attribute": "Smiling", "strength": 1.5, "seen": 0.8, "leakage": 0.02, "method": "regression"
+    }  # fmt: skip
+    assert rows[2]["seen"] is None
+
+
+# --- models
+
+
+def test_no_models(facevae, folder, monkeypatch):
+    for arguments in ("edit ann.png -a Smiling", "denoise ann.png", "sample", "attributes"):
+        line = facevae(*arguments.split(), "--models", "gone", fails=True)
+        assert line.startswith("error: --models gone: expected the folder with the models") and "dvc pull" in line
+    Path("other").mkdir()
+    line = facevae("denoise", "ann.png", "--models", "other", fails=True)
+    assert line.startswith("error: other/dae.safetensors: expected a dae model, found no such file")
+
+
+def test_models_that_do_not_fit(facevae, folder, models, vae):
+    other = Path("other")
+    facts = facts_of(vae.settings, 16, FRAMING)
+    save_weights(other / "vae.safetensors", vae.state_dict(), {**facts, "settings": {"latent_dim": 3}})
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert line.startswith("error: other/vae.safetensors: expected a model of this version of facevae, found another")
+    save_weights(other / "vae.safetensors", {}, facts)
+    assert "expected a model of this version" in facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    (other / "vae.safetensors").write_bytes((models / "vae.safetensors").read_bytes())
+    save_vectors(other / "attribute_vectors.safetensors", AttributeVectors(("A",), vectors_of(1, 5), "regression",
+                                                                           (JUDGED[0],)))  # fmt: skip
+    line = facevae("edit", "ann.png", "-a", "A", "--models", "other", fails=True)
+    assert "attribute_vectors.safetensors: expected 6 latent dimensions, as vae.safetensors has, found 5" in line
+    save_mixture(other / "mixture.safetensors", Mixture(torch.ones(1), torch.zeros(1, 5), torch.eye(5)[None]))
+    assert "mixture.safetensors: expected 6 latent dimensions" in facevae("sample", "--models", "other", fails=True)
+    (other / "dae.safetensors").write_bytes(b"not a model")
+    line = facevae("denoise", "ann.png", "--models", "other", fails=True)
+    assert "other/dae.safetensors: expected a safetensors file" in line
+
+
+def test_an_unknown_device(facevae, folder):
+    assert facevae("sample", "--device", "abacus", fails=True).startswith(
+        "error: --device: expected auto, cpu or a GPU"
+    )
+
+
+# --- the command itself
+
+
+def test_help_comes_at_once():
+    """Without torch, which takes seconds to load."""
+    code = (
+        "import sys; from facevae import cli; sys.argv = ['facevae', 'edit', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(sorted({'torch', 'numpy', 'PIL', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command, facevae):
+    out = " ".join(facevae(command, "--help").split())
+    words = ["--models", "FACEVAE_MODELS"]
+    if command != "attributes":
+        words += ["--output", "--device", "FACEVAE_DEVICE"]
+    assert all(word in out for word in words)
+
+
+def test_help_names_every_command(facevae):
+    out = facevae("--help")
+    found = dict(re.findall(r"^  ([a-z]+) {2,}(\S.*)$", out.split("Commands:")[1], re.MULTILINE))
+    assert tuple(found) == COMMANDS and all(text.endswith(".") and "..." not in text for text in found.values())
+
+
+def test_the_way_a_strength_is_given_is_explained(facevae):
+    out = " ".join(facevae("edit", "--help").split())
+    assert "A strength belongs to the attribute before it" in out and "--strength NUMBER" in out
+
+
+def test_as_a_process(folder, models):
+    Path("text.jpg").write_bytes(b"This is no image.\n")
+    command = [sys.executable, "-m", "facevae.cli", "denoise", "ann.png", "text.jpg", "--models", str(models)]
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("error: text.jpg: expected a whole image")
+
+
+PAGES = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+TYPED = sorted({line for page in PAGES for line in re.findall(r"^\$ (facevae .*)$", page.read_text("utf-8"), re.M)})
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_the_commands_of_the_pages_parse(line):
+    group = get_command(app)
+    words = shlex.split(line)[1:]
+    name, command, rest = group.resolve_command(group.make_context("facevae", list(words)), words)
+    command.make_context(name, rest)
+
+
+# --- what they work with
+
+
+@pytest.fixture(scope="module")
+def vae():
+    """Its code and its pictures differ from image to image, though it has learnt nothing."""
+    torch.manual_seed(0)
+    vae = Vae(VaeSettings.model_validate(VAE), 16).eval()
+    for name, parameter in vae.named_parameters():
+        if name.endswith("weight") and parameter.dim() > 1:
+            nn.init.normal_(parameter, 0, 1.5 * parameter[0].numel() ** -0.5)
+    return vae
+
+
+def vectors_of(count: int, dimensions: int) -> dict[str, torch.Tensor]:
+    values = torch.randn(2, count, dimensions, generator=torch.Generator().manual_seed(3))
+    return {"regression": values[0], "mean_difference": values[1]}
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return AttributeVectors(NAMES, vectors_of(3, 6), "regression", JUDGED)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, vae, vectors):
+    """A folder as the pipeline fills it; the denoiser is an untrained U-Net, which changes nothing."""
+    folder = tmp_path_factory.mktemp("models")
+    save_weights(folder / "vae.safetensors", vae.state_dict(), facts_of(vae.settings, 16, FRAMING))
+    settings = DaeSettings.model_validate(DAE)
+    network = make_network(settings, 24, 20)
+    save_weights(folder / "dae.safetensors", network.state_dict(), dae.facts_of(settings, 24, 20))
+    save_vectors(folder / "attribute_vectors.safetensors", vectors)
+    generator = torch.Generator().manual_seed(5)
+    means, factors = torch.randn(2, 6, generator=generator), torch.eye(6).repeat(2, 1, 1)
+    save_mixture(folder / "mixture.safetensors", Mixture(torch.tensor([0.5, 0.5]), means, factors))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, models):
+    """The current folder, with three images in it; the models lie elsewhere."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FACEVAE_MODELS", str(models))
+    monkeypatch.setenv("FACEVAE_DEVICE", "cpu")
+    Path("ann.png").write_bytes(encode_png(photo(2, 40, 60)))
+    Path("bob.jpg").write_bytes(encoded(photo(5, 64, 40)))
+    Path("eve.png").write_bytes(encode_png(photo(9, 20, 24)))
+    return folder
+
+
+@pytest.fixture
+def facevae(monkeypatch, capsys):
+    """Type a command: what it prints, or with `fails` its one line of error."""
+
+    def type_command(*arguments, fails=False):
+        monkeypatch.setattr(sys, "argv", ["facevae", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert ended.value.code == int(fails), err
+        if fails:
+            assert out == "" and err.count("\n") == 1 and err.startswith("error: ")
+        return err if fails else out
+
+    return type_command
+
+
+def framed(name: str) -> np.ndarray:
+    """(1, 16, 16, 3)"""
+    return PortraitFrame.from_facts(FRAMING)(read_image(Path(name)), name)[None]
+
+
+def reconstruction(vae: Vae, name: str) -> np.ndarray:
+    """(16, 16, 3)"""
+    return as_bytes(decode_all(vae, posterior_means(vae, framed(name), CPU), CPU))[0]
