@@ -274,8 +274,8 @@ def page() -> str:
         base_edits=base("edits"),
         real_edits=edits(real["metrics"]),
         real_methods=methods(real["metrics"]),
-        real_identity={"identity": "a network trained on the persons of the train split", "judge": "the judge"}[
-            real["metrics"]["edits"]["identity_by"]
+        real_identity=["the judge", "a network trained on the persons of the train split"][
+            real["metrics"]["edits"]["identity_network"]
         ],
         real_psnr=f"{real['metrics']['reconstruction']['psnr_db']:.2f}",
         predictions=predictions(real),

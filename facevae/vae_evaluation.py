@@ -116,7 +116,8 @@ class VaeReport:
                 f"edits at {'the recommended strengths' if settings.strength is None else settings.strength}: the "
                 f"judge sees {edits['mean_seen']:.0%} on average, leakage {edits['mean_leakage']:.3f}, identity kept "
                 f"{edits['mean_identity_kept']:.3f} (cosine to the face {edits['mean_identity']:.3f}, its "
-                f"reconstruction's {edits['mean_identity_reconstruction']:.3f}, by the network {edits['identity_by']})"
+                f"reconstruction's {edits['mean_identity_reconstruction']:.3f}, by "
+                f"{'the identity network' if edits['identity_network'] else 'the judge'})"
             ),
         ]
         return "\n".join([*lines, methods_summary(self.methods)])
@@ -190,7 +191,8 @@ def evaluate_autoencoder(
         "dot_product": {name: float(np.nanmean(values)) for name, values in chosen.items() if known(values)},
         **edit_metrics(verdicts, scores, settings.attributes),
     }
-    metrics["edits"]["identity_by"] = models.embed[0]
+    # A number, as DVC wants its metrics: whether a network that knows persons compared them, or the judge.
+    metrics["edits"]["identity_network"] = int(models.embed[0] == "identity")
     methods = compare_methods(curves, scores, areas)
     metrics["methods"] = {str(row["method"]): {k: v for k, v in row.items() if k != "method"} for row in methods}
     rows = predictions(names, probe, chosen, vectors)

@@ -93,7 +93,8 @@ def test_declared_parameters_are_looked_at(project):
     # A choice, such as dae.architecture, is looked at when the section is read, before it is typed.
     choices = set(re.findall(r"\$\{(.+?)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
     lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    for stage in (name for name, body in STAGES.items() if "params" in body):
+    # Drawn faces are all of different persons: train_identity trains nothing here (tests/test_training_stages.py does).
+    for stage in (name for name, body in STAGES.items() if "params" in body and name != "train_identity"):
         seen = {line.split()[2] for line in lines if line.split()[0] == stage}
         declared = {key for key, _ in leaves(lock[stage]["params"]["params.yaml"])} - choices
         unread = {key for key in declared if key.split(".")[-1] not in seen}

@@ -91,7 +91,7 @@ def report():
     curves = [replace(VERDICTS[0], method=method) for method in METHODS]
     methods = compare_methods(curves, [], {method: np.array([0.75]) for method in METHODS})
     metrics = METRICS | edit_metrics(VERDICTS, [], ["Red"])
-    metrics["edits"]["identity_by"] = "judge"
+    metrics["edits"]["identity_network"] = 0
     return VaeReport(metrics, [], VERDICTS, np.zeros((2, 3)), VERDICTS, methods, [], [])
 
 
@@ -104,7 +104,7 @@ def test_the_summary():
         "distance of 8", "reconstructions 1.00, mixture samples 2.00, prior samples 3.00 (train images 0.25)",
         "accuracy 75.0%, balanced 70.0% (always the majority: 62.5%)",
         "edits at the recommended strengths: the judge sees 80% on average, leakage 0.030, identity kept 0.875",
-        "kept 0.875 (cosine to the face 0.625, its reconstruction's 0.750, by the network judge)",
+        "kept 0.875 (cosine to the face 0.625, its reconstruction's 0.750, by the judge)",
     ):  # fmt: skip
         assert part in text
     assert "edits at 1.5: the judge" in report().summary(settings(strength=1.5))
