@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -66,26 +67,39 @@ def open_vae(folder: Path) -> VaeArrays:
 
 
 def write_npy(path: Path, shape: tuple[int, ...], images: Iterable[np.ndarray]) -> None:
-    """Write the images, each of `shape[1:]` uint8 and `shape[0]` in all, as one `.npy`, holding one at a time.
-
-    A plain file and no memory map: the pages of a map count as this process's memory until they are written.
-    """
-    with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
-        np.lib.format.write_array_header_1_0(file, header)
+    """Write the images, each of `shape[1:]` uint8 and `shape[0]` in all, as one `.npy`, holding one at a time."""
+    start = start_npy(path, shape)
+    with path.open("r+b") as file:
+        file.seek(start)
         for image in images:
             file.write(np.ascontiguousarray(image, dtype=np.uint8).data)
 
 
+def start_npy(path: Path, shape: tuple[int, ...]) -> int:
+    """Write the header of a `.npy` of uint8 at `path`; returns where its bytes, to be written by others, begin.
+
+    They go into a plain file and no memory map: a map's pages count as the process's memory until they are written.
+    """
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        return file.tell()
+
+
 def write_rows(
-    folder: Path, images: Sequence[str], splits: Sequence[str], names: Sequence[str] = (), values: Any = None
+    folder: Path,
+    images: Iterable[str],
+    splits: Iterable[str],
+    names: Sequence[str] = (),
+    values: Iterable[np.ndarray] | None = None,
 ) -> None:
-    """Write `rows.csv`: the image and the split of each row and, if given, `values` (N, len(names)) of 1 and -1."""
+    """Write `rows.csv`: the image and the split of each row and, if given, its `values`, (len(names),) of 1 and -1."""
     with (folder / ROWS).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", "split", *names])
-        for row, (image, split) in enumerate(zip(images, splits, strict=True)):
-            writer.writerow([image, split, *(values[row] if values is not None else ())])
+        cells = repeat(()) if values is None else values
+        for image, split, row in zip(images, splits, cells, strict=values is not None):
+            writer.writerow([image, split, *row])
 
 
 def _read_manifest(folder: Path, kind: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from facevae.arrays import DaeArrays
 from facevae.classical import CLASSICAL
 from facevae.dae import denoise
 from facevae.dae_evaluation import DaeEvaluation, without_border
+from facevae.images import stem
 from facevae.layers import as_bytes, as_unit_floats
 from facevae.metrics import psnr_db, ssim
 from facevae.noise import Noise
@@ -71,7 +72,7 @@ def sweep_noise(network: nn.Module, arrays: DaeArrays, settings: DaeEvaluation, 
         measured: dict[str, list[tuple[float, float]]] = {column: [] for column in columns}
         for name, image in track(zip(names, clean, strict=True), len(clean), f"sigma {sigma:g}"):
             truth = without_border(_as_batch(image), pad)
-            noisy = noise(name, image)
+            noisy = noise(stem(name), image)
             inside = noisy[pad:-pad, pad:-pad] if pad else noisy
             answers = {"noisy": _as_batch(inside)}
             for method, denoise_classically in CLASSICAL.items():

@@ -1,56 +1,140 @@
-"""CelebA from where its authors offer it: four files on Google Drive, each checked against its MD5 sum."""
+"""Files on Google Drive, through gdown, which knows its pages that ask again and its links that move."""
 
-import hashlib
 import importlib
-import sys
+import os
 from pathlib import Path
+from typing import Any
+
+import requests
+from requests.exceptions import BaseHTTPError
 
 from facevae.errors import FacevaeError
+from facevae.places import Address, Place
+from facevae.transfers import (
+    Again,
+    ByteProgress,
+    Pace,
+    Patience,
+    connection_failure,
+    disk_failure,
+    failed,
+    keep_trying,
+    looks_like_page,
+    md5_of,
+    page_failure,
+    quota_failure,
+    require_free,
+    says_quota,
+    status_failure,
+    wrong_sum,
+)
 
-OFFICIAL = {
-    "list_attr_celeba.txt": ("0B7EVK8r0v71pblRyaVFSWGxPY0U", "75e246fa4810816ffd6ee81facbd244c"),
-    "list_eval_partition.txt": ("0B7EVK8r0v71pY0NSMzRuSXJEVkk", "d32c9cbf5e040fd4025c592c306e6668"),
-    "identity_CelebA.txt": ("1_ee_0u7vcNLOfNLegJRHmolfH5ICW-XS", "32bd1bd63d3c78cd57e08160ec5ed1e2"),
-    "img_align_celeba.zip": ("0B7EVK8r0v71pZjFTYXZWM3FlRnM", "00d2c5bc6d35e252742224ab0c1e8fcb"),
-}
-"""Google Drive's id and the MD5 sum of each file, small ones first, as torchvision's CelebA class has them."""
-
-_BY_HAND = "or download CelebA by hand and set download.celeba.path to its folder"
+_ACCESS = "share it with anyone who has the link; too many downloads can look the same: then try again tomorrow"
+_AT_ONCE = 64 * 1024
 
 
-def fetch_celeba(folder: Path) -> None:
-    """Download CelebA's files into `folder`. Raises FacevaeError if gdown or a file is missing, or a sum is wrong."""
+def download_from_drive(place: Place, target: Path, md5: str, patience: Patience) -> None:
+    """Fetch the file `target`, whose MD5 sum is `md5`. Raises FacevaeError if that fails, or without gdown.
+
+    What has arrived is in a file `target`.drive....part until it is whole; the next call goes on from there.
+    """
     try:
         gdown = importlib.import_module("gdown")
     except ImportError:
-        raise FacevaeError(
-            where="download.celeba.path: null", expected="the package gdown, which fetches CelebA from Google Drive",
-            found="that it is not installed", fix=f"pip install gdown, {_BY_HAND}",
-        ) from None  # fmt: skip
-    for name, (identifier, md5) in OFFICIAL.items():
-        path = folder / name
+        found = "that the package gdown is not installed"
+        raise failed(place.text, target.name, found, "pip install -c constraints.txt gdown") from None
+    with ByteProgress(target.name) as progress:
+        drive = _Drive(gdown, place, target, md5, patience, progress)
+        keep_trying(drive.attempt, drive.size, place.text, target.name, patience)
+
+
+class _Drive:
+    """One file's download; each `attempt` goes on where the last one ended."""
+
+    def __init__(
+        self, gdown: Any, place: Place, target: Path, md5: str, patience: Patience, progress: ByteProgress
+    ) -> None:
+        self.gdown, self.place, self.target, self.md5, self.patience = gdown, place, target, md5, patience
+        self._progress, self._output = progress, target.with_name(f"{target.name}.drive")
+
+    def size(self) -> int:
+        return max((part.stat().st_size for part in self._parts()), default=0)
+
+    def attempt(self) -> None:
+        """Raises Again if another attempt may do better, FacevaeError if none will."""
+        # Of several parts, which gdown refuses, the one with most in it.
+        for part in sorted(self._parts(), key=lambda part: part.stat().st_size)[:-1]:
+            part.unlink()
+        if not self._output.exists():
+            self._fetch()
+        found = md5_of(self._output)
+        if found == self.md5:
+            os.replace(self._output, self.target)
+            return
+        with self._output.open("rb") as file:
+            begin = file.read(_AT_ONCE)
+        self._output.unlink()
+        if looks_like_page(begin):
+            raise page_failure(begin, self.place.text, self.target.name, _ACCESS)
+        raise wrong_sum(self.place.text, self.target.name, self.md5, found)
+
+    def _parts(self) -> list[Path]:
+        # gdown's way of naming them: eight characters of its own between.
+        return list(self._output.parent.glob(f"{self._output.name}{'?' * 8}.part"))
+
+    def _fetch(self) -> None:
+        where, name = self.place.text, self.target.name
         try:
-            gdown.download(id=identifier, output=str(path), quiet=not sys.stderr.isatty())
-        except Exception as error:  # gdown's own errors and those of the network library below it
-            raise _failed(name, f"{type(error).__name__}: {error}") from None
-        if not path.is_file():
-            raise _failed(name, "nothing")
-        check_md5(path, md5)
+            self.gdown.download(
+                id=self.place.value, output=str(self._output), quiet=True, resume=True, retries=0,
+                timeout=(self.patience.connect, self.patience.read), progress=self._watch(),
+            )  # fmt: skip
+        except (Again, FacevaeError):
+            raise
+        except requests.HTTPError as error:
+            code = getattr(error.response, "status_code", 0)
+            raise status_failure(code, where, name, _ACCESS) from None
+        except (requests.RequestException, BaseHTTPError) as error:
+            raise connection_failure(error, Address(where, "Google Drive", ""), name) from None
+        except OSError as error:
+            raise disk_failure(error, where, self._output) from None
+        except Exception as error:  # gdown's own, of many lines; and of what it takes for granted in an answer
+            self._explain(error)
+        if not self._output.exists():
+            raise failed(where, name, "nothing from gdown", "try later")
 
+    def _watch(self) -> Any:
+        """A callback for gdown: how many bytes are here, and of how many."""
+        pace, begin = Pace(self.patience), self.size()
+        last = begin
 
-def check_md5(path: Path, md5: str) -> None:
-    """Raise FacevaeError if the file's MD5 sum is another; Google's quota page, saved as the file, is recognised."""
-    with path.open("rb") as file:
-        begin = file.read(512).lstrip().lower()
-        file.seek(0)
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        page = begin.startswith((b"<!doctype", b"<html"))
-        what = "a web page, most likely Google Drive's 'quota exceeded'" if page else f"MD5 {found}"
-        raise FacevaeError(
-            where=path.name, expected=f"CelebA's own file, MD5 {md5}", found=what, fix=f"try again tomorrow, {_BY_HAND}"
-        )
+        def watch(done: int, total: int | None) -> None:
+            nonlocal last
+            if last == begin and total is not None:
+                require_free(self._output, total - done, self.place.text, self.target.name)
+            self._progress.show(done, total)
+            pace.check(done - last)
+            last = done
 
+        return watch
 
-def _failed(name: str, found: str) -> FacevaeError:
-    return FacevaeError(where=f"Google Drive, {name}", expected="a download", found=found, fix=f"try later, {_BY_HAND}")
+    def _explain(self, error: Exception) -> None:
+        """Raise what gdown's error comes to; return if the file is whole all the same."""
+        where, name, text = self.place.text, self.target.name, str(error).lower()
+        if says_quota(text.encode()):
+            raise quota_failure(where, name) from None
+        if type(error).__name__ == "FileURLRetrievalError":
+            raise failed(where, name, "no link to download it", _ACCESS) from None
+        if type(error).__name__ != "DownloadError":
+            raise failed(
+                where, name, f"an answer that gdown can't read ({type(error).__name__})", "try later"
+            ) from None
+        if "byte range" in text:
+            # Refused, of a part that is whole already, or by a server that knows no ranges.
+            for part in self._parts():
+                if md5_of(part) == self.md5:
+                    os.replace(part, self._output)
+                    return
+                part.unlink()
+            raise Again("a download that can't be gone on with") from None
+        raise Again(f"a connection cut at {self._progress.amount()}") from None

@@ -1,5 +1,6 @@
-"""From raw images to a model's images: all of one size, each with its annotation, framed alike."""
+"""From raw images to a model's images, all of one size and framed alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 
 from facevae.archives import Archive, write_changed
 from facevae.errors import FacevaeError
-from facevae.images import Frame, decoded_size
+from facevae.images import Frame, decode_image, decoded_size
 
 
-def write_framed(raw: Archive, names: list[str], target: Path, frame: Frame, what: str, workers: int) -> dict[str, Any]:
+def write_framed(
+    raw: Archive, names: Sequence[str], target: Path, frame: Frame, what: str, workers: int
+) -> dict[str, Any]:
     """Write the named images of `raw`, each brought to size by `frame`, to the archive `target`.
 
     Returns the facts stored in it: images, width, height, source_width, source_height and those of the
@@ -29,7 +32,7 @@ def write_framed(raw: Archive, names: list[str], target: Path, frame: Frame, wha
         "source_height": height,
         **frame.facts(),
     }
-    change = _SameSizeFrame(frame, str(raw.path), names[0], (width, height))
+    change = _SameSizeFrame(frame, names[0], (width, height))
     write_changed(raw, target, change, names, facts, what, workers)
     return facts
 
@@ -39,17 +42,16 @@ class _SameSizeFrame:
     """Frames an image that has the size of the first."""
 
     frame: Frame
-    archive: str
     first: str
     size: tuple[int, int]
 
-    def __call__(self, name: str, image: np.ndarray) -> np.ndarray:
-        found = image.shape[1], image.shape[0]
-        if found != self.size:
+    def __call__(self, name: str, data: bytes, where: str) -> np.ndarray:
+        image = decode_image(data, where)
+        if image.size != self.size:
             raise FacevaeError(
-                where=f"{self.archive}, {name}",
+                where=where,
                 expected=f"{self.size[0]}x{self.size[1]} pixels, as {self.first} has",
-                found=f"{found[0]}x{found[1]}",
+                found=f"{image.width}x{image.height}",
                 fix="bring all images to one size",
             )
         return self.frame(image)

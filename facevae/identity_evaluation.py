@@ -72,7 +72,7 @@ class Unseen:
 
 
 def persons_of(names: Sequence[str], identities: Mapping[str, int], least_images: int) -> Persons:
-    """Who has at least `least_images` of the images `names`; `identities` as `celeba.read_identities` returns them.
+    """Who has at least `least_images` of the images `names`; `identities` is a number for each image's stem.
 
     An image whose person is not known is nobody's.
     """

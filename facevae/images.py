@@ -4,6 +4,7 @@ An image is `(height, width, 3)` uint8 RGB everywhere; a size is `(width, height
 """
 
 import io
+import warnings
 import zlib
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
@@ -16,7 +17,10 @@ from facevae.errors import FacevaeError
 from facevae.params import Section
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_ORIENTATION = 0x0112  # the EXIF tag
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+LARGEST = 64_000_000
+"""Pixels of an image that is decoded, 192 MB: a small file can claim to be one of 50,000 pixels a side."""
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
 
 
@@ -37,9 +41,12 @@ class VaeCrop(Section):
 
 
 class Frame(Protocol):
-    """Brings an image to a model's size. Its facts travel with the images and rebuild it: see `frame_from_facts`."""
+    """Brings an image, an array or Pillow's, to a model's size.
 
-    def __call__(self, image: np.ndarray) -> np.ndarray: ...
+    Its facts travel with the images and rebuild it: see `frame_from_facts`.
+    """
+
+    def __call__(self, image: np.ndarray | Image.Image) -> np.ndarray: ...
 
     def facts(self) -> dict[str, Any]: ...
 
@@ -53,8 +60,8 @@ class PadFrame:
 
     pad: int
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        return np.pad(image, ((self.pad, self.pad), (self.pad, self.pad), (0, 0)), mode="edge")
+    def __call__(self, image: np.ndarray | Image.Image) -> np.ndarray:
+        return np.pad(np.asarray(image), ((self.pad, self.pad), (self.pad, self.pad), (0, 0)), mode="edge")
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,18 +75,21 @@ class SquareFrame:
     size: int
     resample: Resample
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
+    def __call__(self, image: np.ndarray | Image.Image) -> np.ndarray:
+        # Cut out and scaled by Pillow, so that what it has decoded is not copied into an array in between.
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        width, height = image.size
         if self.crop > min(width, height):
             raise FacevaeError(
                 where="crop_pad.vae.crop", expected=f"at most {min(width, height)}, the images being {width}x{height}",
                 found=str(self.crop), fix="crop less, or take larger images",
             )  # fmt: skip
         top, left = (height - self.crop) // 2, (width - self.crop) // 2
-        square = image[top : top + self.crop, left : left + self.crop]
-        if self.size == self.crop:
-            return np.ascontiguousarray(square)
-        return _resize(square, (self.size, self.size), self.resample)
+        square = image.crop((left, top, left + self.crop, top + self.crop))
+        if self.size != self.crop:
+            square = square.resize((self.size, self.size), Image.Resampling[self.resample.upper()])
+        return np.array(square)
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -111,11 +121,18 @@ def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def decode(data: bytes, where: object) -> np.ndarray:
     """The image in `data`, any format and mode, upright, as RGB; transparent parts become white.
 
-    Raises FacevaeError naming `where` if it is not a whole image.
+    Raises FacevaeError naming `where` if it is not a whole image or has more than LARGEST pixels.
     """
+    return np.array(decode_image(data, where))
+
+
+def decode_image(data: bytes, where: object) -> Image.Image:
+    """The same as an image of Pillow's, of mode RGB."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return np.array(_as_rgb(ImageOps.exif_transpose(image)))
+        with _opened(data) as image:
+            if image.getexif().get(_ORIENTATION, 1) != 1:
+                return _as_rgb(ImageOps.exif_transpose(image))
+            return _as_rgb(image)
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise _not_an_image(where, data, error) from None
 
@@ -123,8 +140,8 @@ def decode(data: bytes, where: object) -> np.ndarray:
 def decoded_size(data: bytes, where: object) -> tuple[int, int]:
     """The upright size of the image in `data`, read from its header alone. Raises as `decode` does."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            turned = image.getexif().get(0x0112) in (5, 6, 7, 8)  # EXIF orientations that lie on their side
+        with _opened(data) as image:
+            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)  # those that lie on their side
             return (image.height, image.width) if turned else image.size
     except Exception as error:
         raise _not_an_image(where, data, error) from None
@@ -148,11 +165,29 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def _opened(data: bytes) -> Image.Image:
+    """The image, of which only the header has been read."""
+    with warnings.catch_warnings():
+        # Pillow's own limit warns first; ours is lower and an error.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > LARGEST:
+        raise _TooLargeError(f"{image.width}x{image.height} pixels")
+    return image
+
+
+class _TooLargeError(Exception):
+    """More pixels than LARGEST."""
+
+
 def _resize(image: np.ndarray, size: tuple[int, int], resample: Resample) -> np.ndarray:
     return np.array(Image.fromarray(image).resize(size, Image.Resampling[resample.upper()]))
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        image.load()
+        return image
     if image.mode.startswith("I"):
         # 16-bit grey, which Pillow's own conversion would clip to white.
         image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
@@ -165,6 +200,11 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _not_an_image(where: object, data: bytes, error: Exception) -> FacevaeError:
+    if isinstance(error, _TooLargeError | Image.DecompressionBombError):
+        found = str(error) if isinstance(error, _TooLargeError) else "one that claims to be far larger"
+        return FacevaeError(
+            where=where, expected=f"at most {LARGEST:,} pixels", found=found, fix="scale it down or remove the file"
+        )
     # What Pillow says of unknown bytes is where it looked at them, an address in memory.
     why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
     kind = f"{len(data)} bytes that are not ({why})"

@@ -57,17 +57,17 @@ class NoiseSettings(Section):
 class Noise:
     """Adds Gaussian noise of `sigma` grey levels to an image, rounds, and clips to [0, 255].
 
-    Of a range [low, high] each image gets a sigma of its own. The noise depends on the seed, the image's name and its
+    Of a range [low, high] each image gets a sigma of its own. The noise depends on the seed, the image's stem and its
     shape alone: neither the order of the images nor which others there are changes it.
     """
 
     sigma: float | list[float]
     seed: int
 
-    def __call__(self, name: str, image: np.ndarray) -> np.ndarray:
+    def __call__(self, stem: str, image: np.ndarray) -> np.ndarray:
         """`image` (height, width, 3) uint8 with noise, uint8."""
         # Hashed, so that neighbouring seeds and names share nothing; 128 bits are Philox's whole key.
-        key = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()[:16]
+        key = hashlib.sha256(f"{self.seed}/{stem}".encode()).digest()[:16]
         generator = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
         noise = generator.standard_normal(image.shape, dtype=np.float32)
         low, high = ends(self.sigma)

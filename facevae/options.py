@@ -1,5 +1,6 @@
 """The command-line options that several stages have in common. None of them changes a result."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,14 @@ Workers = Annotated[
         default_factory=available_cores,
         show_default="the number of cores",
         help="Processes that work at once; the result does not depend on it.",
+    ),
+]
+Downloads = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FACEVAE_DOWNLOADS",
+        help="Where files that are fetched stay, whole or not yet.",
+        show_default=".downloads in the project",
     ),
 ]
 Device = Annotated[
@@ -38,3 +47,8 @@ CheckpointSeconds = Annotated[
         min=0.0, envvar="FACEVAE_CHECKPOINT_SECONDS", help="How often to save what an interrupted run goes on from."
     ),
 ]
+
+
+def default_downloads() -> Path:
+    """`.downloads` of the project, also for the temporary copies of it that `dvc exp run --temp` works in."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".downloads"

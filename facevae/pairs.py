@@ -10,13 +10,12 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 
 from facevae.errors import FacevaeError
 from facevae.images import decode
-from facevae.zips import open_zip, read_entry, write_zip
+from facevae.zips import open_zip, write_zip
 
 TABLE = "pairs.csv"
 COLUMNS = ("identity", "attribute", "without", "with")
@@ -69,14 +68,23 @@ def read_pairs(
     drawings and one attribute's pairs are held at a time. Raises FacevaeError if the file is damaged.
     """
     with open_zip(path) as file:
-        table = _read_table(path, file)
+        entries = file.trusted()
+
+        def read(name: str) -> bytes:
+            if name not in entries:
+                raise FacevaeError(
+                    where=path, expected=f"an entry {name}", found="none", fix="run stages.download again"
+                )
+            return file.read(entries[name])
+
+        table = _parse_table(path, read(TABLE))
         found = dict.fromkeys(attribute for _, attribute, _, _ in table)
         bases: dict[str, np.ndarray] = {}
 
         def load(entry: str) -> np.ndarray:
             if entry in bases:
                 return bases[entry]
-            image = frame(decode(read_entry(file, entry), f"{path}, {entry}"))
+            image = frame(decode(read(entry), f"{path}, {entry}"))
             if entry.endswith("/base.jpg"):
                 bases[entry] = image
             return image
@@ -91,10 +99,10 @@ def read_pairs(
             )
 
 
-def _read_table(path: Path, file: ZipFile) -> list[list[str]]:
+def _parse_table(path: Path, data: bytes) -> list[list[str]]:
     where = f"{path}, {TABLE}"
     # Bytes that are no UTF-8 can't be a row that is looked for here either.
-    text = read_entry(file, TABLE).decode(errors="replace")
+    text = data.decode(errors="replace")
     header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
     if tuple(header) != COLUMNS or any(len(row) != len(COLUMNS) or not row[0].isdigit() for row in rows):
         raise FacevaeError(

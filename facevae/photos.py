@@ -1,7 +1,7 @@
 """A person's own photos: a folder of images, and a CSV that says which attributes each has.
 
-The CSV's header is image,<attribute>,... with an optional column partition. Values: 1, or 0 or -1;
-partition: 0, 1, 2 or train, valid, test.
+The CSV's header is image,<attribute>,... with optional columns partition and person. Values: 1, or 0 or -1;
+partition: 0, 1, 2 or train, valid, test; person: any name.
 """
 
 import csv
@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from facevae.archives import Flaw
 from facevae.errors import FacevaeError
 from facevae.images import IMAGE_SUFFIXES, decoded_size, stem
 from facevae.splits import PARTITIONS, partition_by_name
@@ -24,36 +26,64 @@ _PARTITION_CELLS = {str(number): number for number in range(3)} | {
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo: its file, its name in the archive, its attributes' values, 1 or -1, and its partition."""
+    """One photo: its file, its name in the archive, its attributes' values, 1 or -1, its partition, whom it shows."""
 
     file: Path
     entry: str
     values: list[int]
     partition: int
+    person: str
 
 
 @dataclass(frozen=True)
 class Photos:
-    """All photos, sorted by file name; `size` is that to which they must be brought, None if all have one size."""
+    """Photos sorted by file name; `size` is that to which they must be brought, None if all have one size.
+
+    `flaws`: the images that can't be among them, and why.
+    """
 
     names: tuple[str, ...]
     photos: list[Photo]
     size: tuple[int, int] | None
+    flaws: list[Flaw]
+
+
+class _Row(NamedTuple):
+    """A row of the CSV; partition and person are None without such a column."""
+
+    values: list[int]
+    partition: int | None
+    person: str | None
 
 
 def read_photos(folder: Path, table: Path) -> Photos:
-    """Read the CSV and match it with the images in `folder`: every row needs its image and every image its row.
+    """Read the CSV and match it with the images in `folder`: every row needs its image; images without a row are flaws.
 
-    Without a partition column a hash of the file name decides. Raises FacevaeError for whatever is wrong.
+    Without a partition column a hash of the person's name decides, or without that either, of the file's: so nobody
+    stands in two splits. Raises FacevaeError for whatever else is wrong.
     """
     files, (names, rows) = image_files(folder), _read_csv(table)
-    _match(folder, table, files.keys(), rows.keys())
-    entries = _entry_names(folder, files)
-    photos = [
-        Photo(file, entries[name], rows[name][0], partition_by_name(name) if rows[name][1] is None else rows[name][1])
-        for name, file in files.items()
-    ]
-    return Photos(names, photos, _common_size(files))
+    _check_rows(folder, table, files.keys(), rows.keys())
+    flaws = [Flaw(name, f"no row in {table.name}") for name in files if name not in rows]
+    sizes: dict[str, tuple[int, int]] = {}
+    for name in rows.keys() & files.keys():
+        try:
+            sizes[name] = decoded_size(files[name].read_bytes(), files[name])
+        except FacevaeError as error:
+            flaws.append(Flaw(name, error.found))
+    size = CELEBA_SIZE if len(set(sizes.values())) > 1 else None
+    small = [name for name, found in sizes.items() if size and min(found) < SMALLEST]
+    for name in small:
+        found = "{}x{}".format(*sizes.pop(name))
+        flaws.append(Flaw(name, f"{found} pixels, where images that differ in size need {SMALLEST} on each side"))
+    entries = _entry_names(folder, sorted(sizes))
+    photos = [_photo(files[name], entry, rows[name]) for name, entry in entries.items()]
+    return Photos(names, photos, size, flaws)
+
+
+def _photo(file: Path, entry: str, row: _Row) -> Photo:
+    person = row.person or file.name
+    return Photo(file, entry, row.values, partition_by_name(person) if row.partition is None else row.partition, person)
 
 
 def image_files(folder: Path) -> dict[str, Path]:
@@ -63,30 +93,24 @@ def image_files(folder: Path) -> dict[str, Path]:
     files = {
         path.name: path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     }
     if not files:
         raise FacevaeError(where=folder, expected="images", found="none", fix="correct the path or add images")
     return files
 
 
-def _match(folder: Path, table: Path, files: Set[str], rows: Set[str]) -> None:
+def _check_rows(folder: Path, table: Path, files: Set[str], rows: Set[str]) -> None:
     unknown = sorted(rows - files)
     if unknown:
         raise FacevaeError(
             where=table, expected=f"names of images in {folder}",
             found=f"the unknown image {unknown[0]}", fix="correct the name or remove the row",
         )  # fmt: skip
-    bare = sorted(files - rows)
-    if bare:
-        raise FacevaeError(
-            where=table, expected=f"a row for the image {bare[0]}", found="an image without annotation",
-            fix="add its row or remove the image",
-        )  # fmt: skip
 
 
-def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[list[int], int | None]]]:
-    """The attributes' names, and for each image its values, 1 or -1, and its partition, None without the column."""
+def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, _Row]]:
+    """The attributes' names, and each image's row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header, *rows = [[cell.strip() for cell in row] for row in csv.reader(file)] or [[]]
@@ -98,14 +122,14 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[list[int], i
         raise FacevaeError(
             where=path, expected="a CSV in UTF-8", found=str(error), fix="save it as CSV UTF-8"
         ) from None
-    columns = [column for column in header if column not in ("image", "partition")]
+    columns = [column for column in header if column not in ("image", "partition", "person")]
     names = tuple(re.sub(r"\s+", "_", column) for column in columns)
     if "image" not in header or not names or "" in names or len({*header}) < len(header) or len({*names}) < len(names):
         raise FacevaeError(
             where=f"{path}, line 1", expected="a header image,<attribute>,... of different names",
             found=",".join(header)[:80] or "nothing", fix="correct the header",
         )  # fmt: skip
-    found: dict[str, tuple[list[int], int | None]] = {}
+    found: dict[str, _Row] = {}
     for number, row in enumerate(rows, start=2):
         if not any(row):
             continue
@@ -124,7 +148,7 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[list[int], i
             )
         values = [_parse(where, column, cells[column], {"1": 1, "0": -1, "-1": -1}) for column in columns]
         partition = _parse(where, "partition", cells["partition"], _PARTITION_CELLS) if "partition" in cells else None
-        found[cells["image"]] = (values, partition)
+        found[cells["image"]] = _Row(values, partition, cells.get("person"))
     if not found:
         raise FacevaeError(where=path, expected="a row for each image", found="only a header", fix="add rows")
     return names, found
@@ -152,17 +176,3 @@ def _entry_names(folder: Path, names: Iterable[str]) -> dict[str, str]:
                 fix="rename one",
             )  # fmt: skip
     return entries
-
-
-def _common_size(files: dict[str, Path]) -> tuple[int, int] | None:
-    """None if all images have one size, else the size to which they are brought."""
-    sizes = {name: decoded_size(path.read_bytes(), path) for name, path in files.items()}
-    if len(set(sizes.values())) == 1:
-        return None
-    for name, size in sizes.items():
-        if min(size) < SMALLEST:
-            raise FacevaeError(
-                where=files[name], expected=f"at least {SMALLEST} pixels on each side, as images differ in size",
-                found=f"{size[0]}x{size[1]}", fix="remove it or provide a larger one",
-            )  # fmt: skip
-    return CELEBA_SIZE

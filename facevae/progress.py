@@ -39,7 +39,8 @@ def _lines(items: Iterable[ItemT], total: int, what: str, unit: str) -> Iterator
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES and done < total:
             last, rate = time.monotonic(), _rate(done, begin)
             print(f"{what}: {done} of {total} {unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left", flush=True)
-    print(f"{what}: {done} of {total} {unit}", flush=True)
+    speed = f", {_rate(done, begin):.1f}/s" if done else ""
+    print(f"{what}: {done} of {total} {unit}{speed}", flush=True)
 
 
 def _rate(done: int, begin: float) -> float:

@@ -21,7 +21,14 @@ from facevae.files import whole_file
 DEFAULT = "default"
 SOURCE = "download.source"
 # Where a person's files lie is no setting: these keep their values, unless the named settings have one of their own.
-KEPT = ("download.celeba.path", "download.folder.images", "download.folder.attributes", "vae.vgg19.weights")
+KEPT = (
+    *(
+        f"download.celeba.{name}"
+        for name in ("path", "images", "attributes", "partitions", "identities", "landmarks", "on_bad_image")
+    ),
+    *(f"download.folder.{name}" for name in ("images", "attributes", "on_bad_image")),
+    "vae.vgg19.weights",
+)
 
 # default.yaml begins with the words that stand at the top of every params.yaml.
 _DEFAULT_SUMMARY = "The fast default: drawn faces, minutes on two cores."
@@ -41,7 +48,7 @@ def main(
     """Bring named settings into params.yaml: the default's values, but for those that NAME sets.
 
     Inputs: settings/default.yaml, settings/NAME.yaml, and of params.yaml the paths to files of yours, which stay:
-    download.celeba.path, download.folder and vae.vgg19.weights.
+    download.celeba, download.folder and vae.vgg19.weights.
 
     Output: params.yaml. Where it holds edits of your own, nothing is written but with --overwrite.
     """

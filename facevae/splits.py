@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
 from pydantic import Field
 
+from facevae.names import Names
 from facevae.params import Section
 
 ItemT = TypeVar("ItemT")
@@ -38,18 +40,36 @@ def partition_by_name(name: str) -> int:
     return _partition_at(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64)
 
 
-def train_count(count: int, train_share: float) -> int:
-    """How many of `count` images train; the others test."""
-    return round(count * train_share)
+def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
+    """Which of some images train, (n,) bool: the first ones, as near to `train_share` of all as persons allow.
+
+    `persons` (n,): whom each image shows, -1 for nobody known, who counts as a person with one image. Persons train in
+    the order of their first images, each with all of his, as long as that leaves the rest its share; where all
+    persons differ these are just the first images.
+    """
+    asked = round(len(persons) * train_share)
+    alone = persons < 0
+    keys = np.where(alone, persons.max(initial=0) + 1 + np.arange(len(persons)), persons)
+    _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    trains = np.zeros(len(counts), bool)
+    taken = 0
+    for person in np.argsort(first, kind="stable"):
+        if taken + counts[person] <= asked:
+            trains[person] = True
+            taken += counts[person]
+    return trains[inverse]
 
 
-def spread(items: Sequence[ItemT], count: int) -> list[ItemT]:
-    """`count` of the items, evenly spaced and in their order.
+def spread(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:
+    """`count` of the items, evenly spaced and in their order; all of them as they are.
 
     CelebA's partitions follow each other in number, so its first images are all of train; evenly
     spaced ones keep the proportions.
     """
-    return [items[index * len(items) // count] for index in range(count)]
+    if count == len(items):
+        return items
+    rows = np.arange(count) * len(items) // count
+    return items.take(rows) if isinstance(items, Names) else [items[row] for row in rows]
 
 
 def _partition_at(position: float) -> int:

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from facevae.archives import open_archive, write_changed
+from facevae.archives import open_archive
 from facevae.command import run
 from facevae.noise import Noise, NoiseSettings, in_words
+from facevae.noisy_copies import write_noisy
 from facevae.options import Params, Workers
 from facevae.params import load_section
 
@@ -28,8 +29,8 @@ def main(
     """
     settings = load_section(params, "add_noise", NoiseSettings)
     with open_archive(archive) as clean:
-        noise, facts = Noise(settings.sigma, settings.seed), {**clean.facts, **settings.model_dump()}
-        write_changed(clean, output, noise, clean.names, facts, "add noise", workers)
+        noise = Noise(settings.sigma, settings.seed)
+        write_noisy(clean, output, noise, settings.model_dump(), workers)
     print(f"{output}: {len(clean.names)} images with noise of sigma {in_words(settings.sigma)}")
 
 

@@ -20,11 +20,11 @@ def main(
 ) -> None:
     """Decode the images into uint8 arrays (N, height, width, 3), split after split, with a manifest.
 
-    Inputs: data/dae/images.zip and noisy.zip; or data/vae/images.zip with data/raw/list_attr_celeba.txt and
-    list_eval_partition.txt.
+    Inputs: data/dae/images.zip and noisy.zip with data/raw/identity_CelebA.txt; or data/vae/images.zip with
+    data/raw/list_attr_celeba.txt and list_eval_partition.txt.
 
     Outputs: data/dae/arrays (clean.npy, noisy.npy, rows.csv, manifest.json), the first images train and the
-    others test; or data/vae/arrays (images.npy, rows.csv, manifest.json), split by CelebA's partitions.
+    others test, nobody in both; or data/vae/arrays (images.npy, rows.csv, manifest.json), split by CelebA's partitions.
 
     Parameters: cache_arrays.dae (images: the first so many, train_share) or cache_arrays.vae (images: so
     many, evenly spread).
@@ -32,7 +32,8 @@ def main(
     folder = data / model / "arrays"
     if model == "dae":
         settings = load_section(params, "cache_arrays.dae", DaeCache)
-        manifest = cache_dae(data / "dae/images.zip", data / "dae/noisy.zip", folder, settings, workers)
+        clean, noisy, identities = data / "dae/images.zip", data / "dae/noisy.zip", data / "raw/identity_CelebA.txt"
+        manifest = cache_dae(clean, noisy, identities, folder, settings, workers)
     else:
         settings = load_section(params, "cache_arrays.vae", VaeCache)
         annotation, partitions = data / "raw/list_attr_celeba.txt", data / "raw/list_eval_partition.txt"

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from facevae.archives import open_archive
-from facevae.celeba import read_attributes
 from facevae.command import run
 from facevae.framing import write_framed
 from facevae.images import DaeCrop, PadFrame, SquareFrame, VaeCrop
@@ -20,14 +19,13 @@ def main(
     workers: Workers,
     params: Params = Path("params.yaml"),
     archive: Annotated[Path, typer.Option(help="The raw images.")] = Path("data/raw/img_align_celeba.zip"),
-    annotation: Annotated[Path, typer.Option(help="The raw annotation.")] = Path("data/raw/list_attr_celeba.txt"),
     output: Annotated[
         Path | None, typer.Option(help="The archive to write.", show_default="data/MODEL/images.zip")
     ] = None,
 ) -> None:
-    """Check that all images have one size and an annotation, then pad (dae) or crop and resize (vae) them.
+    """Check that all images have one size, and pad (dae) or crop and resize (vae) them.
 
-    Inputs: data/raw/img_align_celeba.zip, data/raw/list_attr_celeba.txt.
+    Input: data/raw/img_align_celeba.zip.
 
     Output: data/dae/images.zip or data/vae/images.zip.
 
@@ -44,7 +42,6 @@ def main(
             settings = load_section(params, "crop_pad.vae", VaeCrop)
             frame = SquareFrame(settings.crop, settings.size, settings.resample)
             names = spread(raw.names, raw.count(settings.images))
-        read_attributes(annotation).rows(raw.names)
         facts = write_framed(raw, names, output, frame, f"crop_pad {model}", workers)
     print(f"{output}: {facts['images']} images of {facts['width']}x{facts['height']}")
 

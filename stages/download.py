@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from facevae.celeba import IMAGES
+from facevae.celeba_source import CelebaSettings, expected_size
 from facevae.command import run
-from facevae.options import Params, Workers
+from facevae.needs import tell_needs
+from facevae.options import Downloads, Params, Workers, default_downloads
 from facevae.params import load_section
+from facevae.photos import CELEBA_SIZE
 from facevae.sources import SETTINGS, DownloadSettings, fill_raw
 
 
@@ -16,20 +19,24 @@ def main(
     workers: Workers,
     params: Params = Path("params.yaml"),
     output: Annotated[Path, typer.Option(help="The folder to fill.")] = Path("data/raw"),
+    downloads: Downloads = None,
 ) -> None:
     """Get the images and their annotations, in CelebA's own names and formats, from one of three sources.
 
     Inputs: none for `synthetic`, which draws the faces; a local directory or the network for `celeba`;
     a folder of images and a CSV of attributes for `folder`.
 
-    Outputs, in data/raw: img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt,
-    identity_CelebA.txt, and pairs.zip, the same drawn identities without and with each attribute.
+    Outputs, in data/raw: img_align_celeba.zip; with a row for each of its images list_attr_celeba.txt and
+    list_eval_partition.txt, as far as known identity_CelebA.txt and list_landmarks_align_celeba.txt; skipped.csv,
+    the images that were left out; and pairs.zip, the same drawn identities without and with each attribute.
 
     Parameters: download.source, and the section download.<source>.
     """
     source = load_section(params, "download", DownloadSettings).source
     settings = load_section(params, f"download.{source}", SETTINGS[source])
-    count = fill_raw(settings, output, workers)
+    if isinstance(settings, CelebaSettings):
+        tell_needs(params, output, *expected_size(settings), CELEBA_SIZE)
+    count = fill_raw(settings, output, workers, downloads or default_downloads())
     print(f"{output / IMAGES}: {count} images, source {source}")
 
 

@@ -45,7 +45,7 @@ def main(
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
     settings = load_section(params, "train_identity", IdentitySettings)
-    data, known = open_vae(arrays), read_identities(identities)
+    data, known = open_vae(arrays), read_identities(identities).by_stem()
     judge_weights, judge_facts = load_weights(judge, "judge")
     start, persons = rebuild(judge_facts, judge_weights), persons_of(data.names["train"], known, settings.least_images)
     valid, test = (unseen_of(data, split, known, persons) for split in ("valid", "test"))

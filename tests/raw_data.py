@@ -9,8 +9,19 @@ import pytest
 import yaml
 from PIL import Image
 
-from facevae.celeba import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
+from facevae.celeba import (
+    ATTRIBUTES_FILE,
+    IDENTITY_FILE,
+    IMAGES,
+    LANDMARKS_FILE,
+    PARTITION_FILE,
+    SKIPPED,
+    write_attributes,
+    write_landmarks,
+    write_numbers,
+)
 from facevae.errors import FacevaeError
+from facevae.inspection import write_flaws
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY.parent / "shared/celeba-sample"
@@ -39,13 +50,16 @@ def write_entries(path: Path, entries: dict[str, bytes]) -> Path:
 
 
 def make_raw(folder: Path, count: int = 10) -> Path:
-    """Fill `folder` as stages.download does, with two attributes; six tenths train, two valid, two test."""
+    """Fill `folder` as stages.download does, two attributes, all of different persons; 6/10 train, 2 valid, 2 test."""
     names = [f"{number:06d}.jpg" for number in range(1, count + 1)]
     entries = {f"img_align_celeba/{name}": encoded(photo(number)) for number, name in enumerate(names)}
     write_entries(folder / IMAGES, entries)
     values = np.where(np.arange(count * 2).reshape(count, 2) % 3 == 0, 1, -1)
     write_attributes(folder / ATTRIBUTES_FILE, names, NAMES, values)
     write_numbers(folder / PARTITION_FILE, names, [0 if i % 5 < 3 else i % 5 - 2 for i in range(count)])
+    write_numbers(folder / IDENTITY_FILE, names, range(count))
+    write_landmarks(folder / LANDMARKS_FILE, [], np.empty((0, 10)))
+    write_flaws(folder / SKIPPED, [])
     return folder
 
 
@@ -55,8 +69,16 @@ def make_params(folder: Path, **changes: object) -> Path:
         "download": {
             "source": "synthetic",
             "synthetic": {"images": 4, "seed": 1, "pairs": 1},
-            "celeba": {"path": None},
-            "folder": {"images": "photos", "attributes": "photos/attributes.csv"},
+            "celeba": {
+                "path": None,
+                "images": [],
+                "attributes": [],
+                "partitions": [],
+                "identities": [],
+                "landmarks": [],
+                "on_bad_image": "error",
+            },
+            "folder": {"images": "photos", "attributes": "photos/attributes.csv", "on_bad_image": "error"},
         },
         "crop_pad": {
             "dae": {"images": None, "pad": 1},

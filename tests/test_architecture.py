@@ -16,15 +16,20 @@ from import_closure import ROOT, closure, imports, modules, path_of, third_party
 
 # From the ground up. Of what a floor holds, a line says it.
 FLOORS_WITHOUT_TORCH = {
-    "names, errors, whole files": "attributes errors face_canvas files progress",
+    "names, errors": "attributes errors face_canvas names progress",
+    "whole files, room on the disk; places on the network": "disk files places",
     "typed parameters, processes, file formats": (
-        "arrays classical command drive face_attributes face_looks params plots tables workers zips"
+        "arrays classical command face_attributes face_looks params plots tables transfers workers zips"
     ),
-    "one image; parts of a drawn face; who trains; who can have what": (
-        "face_features face_scene images noise options plausibility settings splits"
+    "one image; parts of a drawn face; who trains; who can have what; files fetched": (
+        "drive face_features face_scene images kaggle noise options plausibility settings splits"
     ),
-    "packed images, CelebA's files, a person's photos": "archives celeba face_hair pairs photos",
-    "whole drawn faces; framed and cached images": "caching faces framing portraits",
+    "images of one size, CelebA's tables": "celeba face_hair needs pairs tiffs",
+    "packed images, CelebA's files": "acquisition archives",
+    "whole drawn faces; images framed, cached, inspected, described": (
+        "caching data_pictures data_report faces framing inspection noisy_copies photos"
+    ),
+    "each source of faces; one's own images for the models": "celeba_source drawn_source folder_source portraits",
     "the three sources of faces": "sources",
 }
 FLOORS_WITH_TORCH = {
@@ -57,12 +62,14 @@ FLOORS = [
 ]
 TORCH_FREE = set().union(*FLOORS[: len(FLOORS_WITHOUT_TORCH)])
 TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
-DATA_STAGES = {"stages.download", "stages.crop_pad", "stages.add_noise", "stages.cache_arrays"}
+DATA_STAGES = {f"stages.{name}" for name in ("download", "crop_pad", "add_noise", "cache_arrays", "report_data")}
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"gdown", "pythae"}  # facevae/drive.py and bench/training.py say in one line that they are missing
+OPTIONAL = {"kagglehub", "pythae"}  # facevae/kaggle.py and bench/training.py say in one line that they are missing
 NOT_IMPORTED = {
     "dvc": "runs the stages",
+    "ruamel-yaml": "facevae/settings.py; its parts share a name, and the next one is found",
+    "ruamel-yaml-clib": "its parser, which DVC reads its files with",
     "pywavelets": "the wavelets of scikit-image",
     "tensorboard": "torch.utils.tensorboard imports it",
     "dvc-s3": "dvc push to the S3 of tests/test_remote.py",

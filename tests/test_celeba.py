@@ -8,7 +8,6 @@ from raw_data import SAMPLE, one_line
 
 from facevae.attributes import ATTRIBUTES
 from facevae.celeba import (
-    partitions_of,
     read_attributes,
     read_identities,
     read_partitions,
@@ -51,9 +50,9 @@ def test_annotation_round_trip_over_many_rows(tmp_path):
     [
         ("3\n", "4\n", 1, ["the number of rows, 3", "'4'"]),
         ("3\n", "", 1, ["the number of rows", "'Smiling Young'"]),
-        ("Smiling Young\n", "", 2, ["a header of attribute names"]),
+        ("Smiling Young\n", "", 2, ["a header of different names"]),
         ("Smiling Young", "Smiling", 3, ["1 values", "2 values"]),
-        ("Smiling Young", "Smiling Smiling", 2, ["different attribute names"]),
+        ("Smiling Young", "Smiling Smiling", 2, ["a header of different names"]),
         ("1.jpg  1 -1", "1.jpg  1", 3, ["2 values", "1 values"]),
         ("1.jpg  1 -1", "1.jpg  1 -1 1", 3, ["2 values", "3 values"]),
         ("2.jpg -1 -1", "2.jpg -1  0", 4, ["1 or -1 for Young", "'0'"]),
@@ -93,14 +92,17 @@ def test_an_image_without_annotation_is_named(tmp_path):
 
 def test_partitions_and_identities(tmp_path):
     path = written(tmp_path, "1.jpg 0\r\n2.jpg 2\r\n")
-    assert read_partitions(path) == {"1": 0, "2": 2}
-    assert partitions_of(path, read_partitions(path), ["2.png", "1.png"]).tolist() == [2, 0]
+    table = read_partitions(path)
+    assert table.by_stem() == {"1": 0, "2": 2} and len(table) == 2
+    assert table.of(["2.png", "1.png"], "partition").tolist() == [2, 0]
+    assert table.find(["3.png", "2.png"]).tolist() == [-1, 2]
     with one_line(path, "3.png", "without partition"):
-        partitions_of(path, read_partitions(path), ["1.png", "3.png"])
+        table.of(["1.png", "3.png"], "partition")
     write_numbers(path, ["1.jpg", "2.jpg"], [2880, 7])
-    assert read_identities(path) == {"1": 2880, "2": 7}
+    assert read_identities(path).by_stem() == {"1": 2880, "2": 7}
     write_numbers(path, [], [])
-    assert read_identities(path) == {}
+    nothing = read_identities(path)
+    assert len(nothing) == 0 and nothing.find(["1.jpg"]).tolist() == [-1]
 
 
 @pytest.mark.parametrize(
@@ -132,5 +134,5 @@ def test_celebas_own_files():
     shares = dict(zip(table.names, (table.values == 1).mean(axis=0), strict=True))
     assert [round(100 * shares[name], 2) for name in ("Smiling", "Male", "Bald")] == [48.21, 41.68, 2.24]
     partitions = read_partitions(SAMPLE / "list_eval_partition.txt")
-    assert np.bincount(list(partitions.values())).tolist() == [162_770, 19_867, 19_962]
-    assert len(set(read_identities(SAMPLE / "identity_CelebA.txt").values())) == 10_177
+    assert np.bincount(partitions.numbers).tolist() == [162_770, 19_867, 19_962]
+    assert len(np.unique(read_identities(SAMPLE / "identity_CelebA.txt").numbers)) == 10_177

@@ -11,10 +11,11 @@ from raw_data import make_params, photo, write_entries
 from torch import nn
 
 from facevae.arrays import DaeArrays, open_dae
+from facevae.celeba import write_numbers
 from facevae.classical import CLASSICAL
 from facevae.dae_evaluation import DaeEvaluation, evaluate_denoiser
 from facevae.dae_sweep import SWEEP_COLUMNS, Sweep, sweep_noise
-from facevae.images import encode_png
+from facevae.images import encode_png, stem
 from facevae.noise import Noise
 from stages import add_noise, cache_arrays
 
@@ -73,7 +74,7 @@ def test_a_perfect_denoiser(arrays):
 def test_doing_nothing_leaves_the_stages_noise(arrays):
     sweep = sweep_noise(nn.Identity(), arrays, settings(), CPU)
     for sigma in (10.0, 40.0):
-        noisy = [Noise(sigma, SEED)(name, image) for name, image in zip(NAMES[:2], CLEAN[:2], strict=True)]
+        noisy = [Noise(sigma, SEED)(stem(name), image) for name, image in zip(NAMES[:2], CLEAN[:2], strict=True)]
         expected = np.mean([psnr(one[INSIDE], other[INSIDE]) for one, other in zip(noisy, CLEAN[:2], strict=True)])
         model, nothing = row(sweep, sigma, "model"), row(sweep, sigma, "noisy")
         assert nothing["psnr_db"] == pytest.approx(expected, abs=1e-4)
@@ -88,6 +89,7 @@ def test_the_noise_is_add_noises(tmp_path):
     entries = {f"{number}.png": encode_png(image) for number, image in enumerate(CLEAN)}
     facts = json.dumps({"width": 24, "height": 28, "pad": 1}).encode()
     clean = write_entries(tmp_path / "dae/images.zip", entries | {"facts.json": facts})
+    write_numbers(tmp_path / "raw/identity_CelebA.txt", [], [])
     params = make_params(tmp_path, add_noise={"sigma": 20.0, "seed": 7}, cache_arrays__dae__train_share=0.34)
     add_noise.main(workers=1, params=params, archive=clean, output=tmp_path / "dae/noisy.zip")
     cache_arrays.main(model="dae", workers=1, params=params, data=tmp_path)
@@ -121,7 +123,7 @@ def test_the_classical_denoisers_get_the_same_images_and_the_sigma(arrays):
     sweep = sweep_noise(nn.Identity(), arrays, settings(), CPU)
     for sigma, (name, denoise) in itertools.product((10.0, 40.0), CLASSICAL.items()):
         found = [
-            psnr(denoise(Noise(sigma, SEED)(name, image)[INSIDE], sigma) * 255, image[INSIDE])
+            psnr(denoise(Noise(sigma, SEED)(stem(name), image)[INSIDE], sigma) * 255, image[INSIDE])
             for name, image in zip(NAMES[:2], CLEAN[:2], strict=True)
         ]
         assert row(sweep, sigma, name)["psnr_db"] == pytest.approx(np.mean(found), abs=1e-3)
@@ -131,7 +133,7 @@ def test_what_is_shown_of_the_first_image(arrays):
     sweep = sweep_noise(Knows(), arrays, settings(), CPU)
     assert sweep.columns == [*DENOISERS, "clean"] and len(sweep.shown) == 2
     for sigma, images in zip((10.0, 40.0), sweep.shown, strict=True):
-        noisy = Noise(sigma, SEED)(NAMES[0], CLEAN[0])[INSIDE]
+        noisy = Noise(sigma, SEED)(stem(NAMES[0]), CLEAN[0])[INSIDE]
         assert images.shape == (6, 24, 20, 3) and images.dtype == np.uint8
         assert np.array_equal(images[0], noisy)
         for image, denoise in zip(images[1:4], CLASSICAL.values(), strict=True):
@@ -145,7 +147,7 @@ def test_a_row_for_each_sigma_and_denoiser(arrays):
     assert [(row["sigma"], row["denoiser"]) for row in sweep.rows] == list(itertools.product((10.0, 40.0), DENOISERS))
     assert all(tuple(row) == SWEEP_COLUMNS for row in sweep.rows)
     one = sweep_noise(nn.Identity(), arrays, settings(sweep_images=1, sweep_sigmas=[10.0]), CPU)
-    noisy = Noise(10.0, SEED)(NAMES[0], CLEAN[0])
+    noisy = Noise(10.0, SEED)(stem(NAMES[0]), CLEAN[0])
     assert one.images == 1 and row(one, 10.0, "noisy")["psnr_db"] == pytest.approx(
         psnr(noisy[INSIDE], CLEAN[0][INSIDE]), abs=1e-4
     )

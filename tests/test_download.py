@@ -4,8 +4,6 @@ import csv
 import hashlib
 import io
 import shutil
-import sys
-import types
 import zipfile
 from pathlib import Path
 
@@ -14,19 +12,24 @@ import pytest
 from PIL import Image
 from raw_data import encoded, files_below, make_params, make_raw, one_line, photo, write_entries
 
-from facevae import drive, sources
+from facevae import disk, drawn_source, needs
 from facevae.archives import open_archive
 from facevae.attributes import ATTRIBUTES
 from facevae.celeba import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
+    LANDMARKS,
+    LANDMARKS_FILE,
     PAIRS,
     PARTITION_FILE,
+    SKIPPED,
     read_attributes,
     read_identities,
+    read_landmarks,
     read_partitions,
     write_attributes,
+    write_landmarks,
     write_numbers,
 )
 from facevae.images import decode
@@ -34,13 +37,14 @@ from facevae.pairs import read_pairs
 from facevae.splits import partition_by_name
 from stages import download
 
-OUTPUTS = {IMAGES, ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE, PAIRS}
+OUTPUTS = {IMAGES, ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE, LANDMARKS_FILE, SKIPPED, PAIRS}
 
 
 def fetch(tmp_path: Path, workers: int = 1, **changes: object) -> Path:
     """Run the stage with these parameters into tmp_path/raw."""
     raw = tmp_path / "raw"
-    download.main(workers=workers, params=make_params(tmp_path, **changes), output=raw)
+    params = make_params(tmp_path, **changes)
+    download.main(workers=workers, params=params, output=raw, downloads=tmp_path / "downloads")
     return raw
 
 
@@ -48,7 +52,7 @@ def fetch(tmp_path: Path, workers: int = 1, **changes: object) -> Path:
 
 
 def test_drawn_faces(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sources.faces, "DRAWN", ("Eyeglasses", "Smiling"))
+    monkeypatch.setattr(drawn_source.faces, "DRAWN", ("Eyeglasses", "Smiling"))
     raw = fetch(tmp_path, download__synthetic={"images": 5, "seed": 3, "pairs": 2})
     assert capsys.readouterr().out.splitlines()[-1] == f"{raw / IMAGES}: 5 images, source synthetic"
     assert set(files_below(raw)) == OUTPUTS
@@ -56,12 +60,18 @@ def test_drawn_faces(tmp_path, monkeypatch, capsys):
     with open_archive(raw / IMAGES) as archive:
         assert archive.names == table.images == [f"{number:06d}.jpg" for number in range(1, 6)]
         image = decode(archive.read("000002.jpg"), "x")
-    has = sources.faces.sample_attributes(3, 2)
+    has = drawn_source.faces.sample_attributes(3, 2)
     assert {name for name, value in zip(table.names, table.values[1], strict=True) if value == 1} == has
     # JPEG and its halved colour resolution change little on average.
-    assert np.abs(image.astype(int) - sources.faces.draw(3, 2, has)).mean() < 4
-    assert read_partitions(raw / PARTITION_FILE) == {"000001": 0, "000002": 0, "000003": 0, "000004": 0, "000005": 1}
-    assert read_identities(raw / IDENTITY_FILE)["000004"] == 4
+    assert np.abs(image.astype(int) - drawn_source.faces.draw(3, 2, has)).mean() < 4
+    assert read_partitions(raw / PARTITION_FILE).by_stem() == {
+        "000001": 0,
+        "000002": 0,
+        "000003": 0,
+        "000004": 0,
+        "000005": 1,
+    }
+    assert read_identities(raw / IDENTITY_FILE).by_stem()["000004"] == 4
     for found in read_pairs(raw / PAIRS, lambda image: image, ATTRIBUTES):
         assert found.attribute in ("Eyeglasses", "Smiling") and set(found.identities) <= {6, 7}
         # Other pixels at all, but most of the face is the same.
@@ -116,17 +126,18 @@ def official(tmp_path):
     return folder
 
 
-def take(tmp_path: Path, folder: Path | None) -> Path:
-    return fetch(
-        tmp_path, download__source="celeba", download__celeba={"path": None if folder is None else str(folder)}
-    )
+def take(tmp_path: Path, folder: Path) -> Path:
+    return fetch(tmp_path, download__source="celeba", download__celeba__path=str(folder))
 
 
 def test_celebas_zip(tmp_path, official):
     raw = take(tmp_path, official)
     assert set(files_below(raw)) == OUTPUTS
-    for name in (ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE):
-        assert (raw / name).read_bytes() == (official / name).read_bytes()
+    # A row for each image that is there, whatever the lines ended in.
+    images = [f"{number:06d}.jpg" for number in range(1, 5)]
+    assert read_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES).images == images
+    assert (raw / PARTITION_FILE).read_bytes() == b"".join(b"%s 0\n" % image.encode() for image in images)
+    assert (raw / IDENTITY_FILE).read_text() == "".join(f"{image} {row}\n" for row, image in enumerate(images))
     with zipfile.ZipFile(raw / IMAGES) as file:
         assert file.namelist() == [f"img_align_celeba/{number:06d}.jpg" for number in range(1, 5)]
         assert file.read(file.namelist()[0]) == encoded(photo(1))
@@ -149,7 +160,13 @@ def test_celebas_drive_folders_and_no_identities(tmp_path, official):
         (official / name).rename(official / folder / name)
     (official / IDENTITY_FILE).unlink()
     raw = take(tmp_path, official)
-    assert (raw / IDENTITY_FILE).read_bytes() == b""
+    assert (raw / IDENTITY_FILE).read_bytes() == (raw / LANDMARKS_FILE).read_bytes() == b""
+    # What a run leaves is a directory with CelebA's files itself.
+    (tmp_path / "again").mkdir()
+    for name in OUTPUTS - {PAIRS, SKIPPED}:
+        shutil.copy(raw / name, tmp_path / "again" / name)
+    before = files_below(raw)
+    assert files_below(take(tmp_path, tmp_path / "again")) == before
 
 
 def cut(path: Path) -> None:
@@ -160,20 +177,20 @@ def cut(path: Path) -> None:
     ("damage", "parts"),
     [
         (lambda folder: shutil.rmtree(folder), ["official", "list_attr_celeba.txt"]),
-        (lambda folder: (folder / IMAGES).unlink(), ["official", "img_align_celeba.zip or a folder", "neither"]),
+        (lambda folder: (folder / IMAGES).unlink(), ["official", "img_align_celeba.zip or img_align_celeba", "none"]),
         (lambda folder: cut(folder / IMAGES), [IMAGES, "a whole zip"]),
-        (lambda folder: (folder / PARTITION_FILE).unlink(), ["no list_eval_partition.txt"]),
+        (lambda folder: (folder / PARTITION_FILE).unlink(), ["list_eval_partition.txt", "none"]),
         (lambda folder: cut(folder / ATTRIBUTES_FILE), [ATTRIBUTES_FILE, "line 8", "40 values"]),
         (lambda folder: make_raw(folder, 4), [ATTRIBUTES_FILE, "line 2", "CelebA's 40"]),
         (
             lambda folder: write_attributes(
                 folder / ATTRIBUTES_FILE, ["000001.jpg"], ATTRIBUTES, np.ones((1, 40), int)
             ),
-            [ATTRIBUTES_FILE, "000002.jpg", "without annotation"],
+            [IMAGES, "000002.jpg", "no row in the annotation", "3 bad images in all"],
         ),
         (
             lambda folder: write_numbers(folder / PARTITION_FILE, ["000001.jpg"], [0]),
-            [PARTITION_FILE, "000002.jpg", "without partition"],
+            [IMAGES, "000002.jpg", "no row in the partitions", "3 bad images in all"],
         ),
         (lambda folder: (folder / IDENTITY_FILE).write_text("000001.jpg x\n"), [IDENTITY_FILE, "line 1"]),
     ],
@@ -195,49 +212,77 @@ def test_an_empty_unpacked_folder(tmp_path, official):
         take(tmp_path, official)
 
 
-# --- celeba over the network, its library played by a stand-in
+# --- celeba, each file from its own places
 
 
-def play_gdown(monkeypatch, download) -> None:
-    module = types.ModuleType("gdown")
-    module.download = download
-    monkeypatch.setitem(sys.modules, "gdown", module)
+def test_each_file_from_its_own_places(tmp_path, official):
+    """Directories and addresses of files; what is not wanted is left out, what is missing is made."""
+    (tmp_path / "images").mkdir()
+    (official / IMAGES).rename(tmp_path / "images" / IMAGES)
+    sum_of = hashlib.md5((official / ATTRIBUTES_FILE).read_bytes()).hexdigest()
+    places = {
+        "path": None, "images": ["/no/such/directory", str(tmp_path / "images")],
+        "attributes": [f"file://{official / ATTRIBUTES_FILE}#md5={sum_of}"],
+        "partitions": [], "identities": [str(official)], "landmarks": [], "on_bad_image": "error",
+    }  # fmt: skip
+    write_numbers(official / IDENTITY_FILE, [f"{number:06d}.jpg" for number in (1, 2, 3)], [7, 8, 7])
+    raw = fetch(tmp_path, download__source="celeba", download__celeba=places)
+    with open_archive(raw / IMAGES) as archive:
+        assert len(archive.names) == 4
+    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
+    by_person = {"000001": "7", "000002": "8", "000003": "7", "000004": "000004.jpg"}
+    assert partitions == {image: partition_by_name(key) for image, key in by_person.items()}
+    assert read_identities(raw / IDENTITY_FILE).by_stem() == {"000001": 7, "000002": 8, "000003": 7}
+    places["identities"] = ["/no/such/directory"]
+    with one_line("download.celeba.identities", "/no/such/directory", "download.celeba.identities=[]"):
+        fetch(tmp_path, download__source="celeba", download__celeba=places)
+    places["images"] = []
+    with one_line("download.celeba.images", "a place", "an empty list"):
+        fetch(tmp_path, download__source="celeba", download__celeba=places)
 
 
-def test_without_gdown(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gdown", None)
-    with one_line("download.celeba.path", "pip install gdown", "by hand"):
-        take(tmp_path, None)
-    assert files_below(tmp_path / "raw") == {}
+def test_the_forms_of_kaggle(tmp_path, official):
+    """CSV files, and the images in a folder in a folder: the same raw files as from CelebA's own."""
+    landmarks = np.arange(60).reshape(6, 10)
+    images = [f"{number:06d}.jpg" for number in range(1, 7)]
+    write_landmarks(official / LANDMARKS_FILE, images, landmarks)
+    expected = files_below(take(tmp_path, official))
+    assert read_landmarks(tmp_path / "raw" / LANDMARKS_FILE).values.tolist() == landmarks[:4].tolist()
+    kaggle = tmp_path / "kaggle"
+    (kaggle / "img_align_celeba/img_align_celeba").mkdir(parents=True)
+    with zipfile.ZipFile(official / IMAGES) as file:
+        for name in file.namelist():
+            (kaggle / "img_align_celeba/img_align_celeba" / Path(name).name).write_bytes(file.read(name))
+    tables = {
+        ATTRIBUTES_FILE: (ATTRIBUTES, np.ones((6, 40), int)), PARTITION_FILE: (("partition",), np.zeros((6, 1), int)),
+        LANDMARKS_FILE: (LANDMARKS, landmarks),
+    }  # fmt: skip
+    for name, (columns, values) in tables.items():
+        rows = [",".join(["image_id", *columns])]
+        rows += [",".join([image, *map(str, row)]) for image, row in zip(images, values, strict=True)]
+        (kaggle / name).with_suffix(".csv").write_text("\n".join(rows))
+    (kaggle / IDENTITY_FILE).write_bytes((official / IDENTITY_FILE).read_bytes())
+    assert files_below(take(tmp_path, kaggle)) == expected
 
 
-def test_fetching_checks_every_sum(tmp_path, monkeypatch, official):
-    names = {identifier: name for name, (identifier, _) in drive.OFFICIAL.items()}
-    play_gdown(monkeypatch, lambda id, output, quiet: shutil.copyfile(official / names[id], output))
-    with one_line(ATTRIBUTES_FILE, "MD5 75e246fa4810816ffd6ee81facbd244c"):
-        take(tmp_path, None)
-    sums = {
-        name: (identifier, hashlib.md5((official / name).read_bytes()).hexdigest())
-        for name, (identifier, _) in drive.OFFICIAL.items()
-    }
-    monkeypatch.setattr(drive, "OFFICIAL", sums)
-    fetched = files_below(take(tmp_path, None))
-    assert fetched == files_below(take(tmp_path, official))
+def test_what_the_data_will_take_is_told(tmp_path, official, capsys, monkeypatch):
+    take(tmp_path, official)
+    assert "images: the data take about" in capsys.readouterr().out
+    monkeypatch.setattr(needs, "free_space", lambda path: 1000)
+    take(tmp_path, official)
+    assert "warning: " in capsys.readouterr().out
+    monkeypatch.setattr(disk, "free_space", lambda path: 1000)
+    before = files_below(tmp_path / "raw")
+    with one_line(IMAGES, "free for the images", "free some"):
+        take(tmp_path, official)
+    assert files_below(tmp_path / "raw") == before
 
 
-def test_a_quota_page_and_a_failed_download(tmp_path, monkeypatch):
-    play_gdown(monkeypatch, lambda id, output, quiet: Path(output).write_text("<!DOCTYPE html><html>Quota exceeded"))
-    with one_line(ATTRIBUTES_FILE, "web page", "quota", "tomorrow"):
-        take(tmp_path, None)
-
-    def fail(id, output, quiet):
-        raise ConnectionError("no route\nto host")
-
-    for download_ in (fail, lambda id, output, quiet: None):
-        play_gdown(monkeypatch, download_)
-        with one_line("Google Drive", ATTRIBUTES_FILE):
-            take(tmp_path, None)
-    assert files_below(tmp_path / "raw") == {}
+def test_needs_of_all_of_celeba(tmp_path):
+    """202,599 images of 128 pixels: 10 GB of arrays, as much of packed images, and all of it again in DVC's cache."""
+    params = make_params(tmp_path, crop_pad__vae__size=128, crop_pad__dae__images=1)
+    whole = needs.data_needs(params, 202_599, 1_443_490_838, (178, 218))
+    assert whole == pytest.approx(2 * (1.443e9 + 2 * 9.958e9), rel=0.001)
 
 
 # --- folder
@@ -260,8 +305,9 @@ def write_csv(folder: Path, *lines: str) -> None:
     (folder / "attributes.csv").write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
 
 
-def take_photos(tmp_path: Path) -> Path:
-    folder = {"images": str(tmp_path / "photos"), "attributes": str(tmp_path / "photos/attributes.csv")}
+def take_photos(tmp_path: Path, on_bad_image: str = "error") -> Path:
+    photos = tmp_path / "photos"
+    folder = {"images": str(photos), "attributes": str(photos / "attributes.csv"), "on_bad_image": on_bad_image}
     return fetch(tmp_path, download__source="folder", download__folder=folder)
 
 
@@ -279,7 +325,7 @@ def test_a_folder_of_images(tmp_path, photos):
         assert archive.names == sorted(table.images)
         image = decode(archive.read("b.jpg"), "x")
         assert image.shape == (230, 200, 3) and np.abs(image.astype(int) - photo(1, 200, 230)).mean() < 2
-    partitions = read_partitions(raw / PARTITION_FILE)
+    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
     assert partitions == {
         "a_a": partition_by_name("a a.jpg"),
         "b": partition_by_name("b.png"),
@@ -293,13 +339,13 @@ def test_images_of_different_sizes_become_celebas(tmp_path, photos):
     with open_archive(take_photos(tmp_path) / IMAGES) as archive:
         assert {decode(archive.read(name), "x").shape for name in archive.names} == {(218, 178, 3)}
     (photos / "b.png").write_bytes(encoded(photo(1, 177, 300), "PNG"))
-    with one_line("b.png", "at least 178", "177x300"):
+    with one_line("b.png", "177x300", "178 on each side", "the only bad image"):
         take_photos(tmp_path)
 
 
 def test_a_partition_column(tmp_path, photos):
     write_csv(photos, "partition,image,Smiling", "0,b.png,1", "valid,a a.jpg,1", "2,c.bmp,0")
-    assert read_partitions(take_photos(tmp_path) / PARTITION_FILE) == {"b": 0, "a_a": 1, "c": 2}
+    assert read_partitions(take_photos(tmp_path) / PARTITION_FILE).by_stem() == {"b": 0, "a_a": 1, "c": 2}
 
 
 @pytest.mark.parametrize(
@@ -315,7 +361,6 @@ def test_a_partition_column(tmp_path, photos):
         (["image,A", "b.png,1", "b.png,1"], ["line 3", "b.png again"]),
         (["image,A", "b.png,1", "z.png,1"], ["unknown image z.png"]),
         (["image,A", "b.png,1", "../photos/a a.jpg,1"], ["unknown image ../photos"]),
-        (["image,A", "b.png,1", "a a.jpg,1"], ["c.bmp", "image without annotation"]),
         (["image,A"], ["only a header"]),
         ([""], ["line 1", "nothing"]),
     ],
@@ -325,6 +370,36 @@ def test_a_wrong_csv(tmp_path, photos, lines, parts):
     with one_line("attributes.csv", *parts):
         take_photos(tmp_path)
     assert files_below(tmp_path / "raw") == {}
+
+
+def test_photos_that_can_not_be_used(tmp_path, photos):
+    """One is no image, one has no row, one is cut off: named and counted, or left out and listed."""
+    (photos / "b.png").write_bytes(b"text")
+    (photos / "d.jpg").write_bytes(encoded(photo(3, 200, 230)))
+    (photos / "e.jpg").write_bytes(encoded(photo(3, 200, 230))[:2000])
+    write_csv(photos, "image,Smiling", "b.png,1", "a a.jpg,1", "c.bmp,0", "e.jpg,1")
+    with one_line("photos, b.png", "of no known format", "3 bad images in all", "on_bad_image: skip"):
+        take_photos(tmp_path)
+    assert files_below(tmp_path / "raw") == {}
+    raw = take_photos(tmp_path, "skip")
+    with open_archive(raw / IMAGES) as archive:
+        assert archive.names == ["a_a.jpg", "c.jpg"] == read_attributes(raw / ATTRIBUTES_FILE).images
+    with (raw / SKIPPED).open() as file:
+        reasons = {row["image"]: row["reason"] for row in csv.DictReader(file)}
+    assert list(reasons) == ["b.png", "d.jpg", "e.jpg"] and "no row in attributes.csv" in reasons["d.jpg"]
+    for name in ("a a.jpg", "c.bmp"):
+        (photos / name).write_bytes(b"text")
+    with one_line("a a.jpg", "5 bad images in all"):
+        take_photos(tmp_path, "skip")
+
+
+def test_a_persons_photos_stay_together(tmp_path, photos):
+    write_csv(photos, "image,person,Smiling", "b.png,Ann,1", "a a.jpg,Bob,1", "c.bmp,Ann,0")
+    raw = take_photos(tmp_path)
+    persons = read_identities(raw / IDENTITY_FILE).by_stem()
+    assert persons["b"] == persons["c"] != persons["a_a"]
+    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
+    assert partitions == {"b": partition_by_name("Ann"), "c": partition_by_name("Ann"), "a_a": partition_by_name("Bob")}
 
 
 def test_a_csv_that_is_none(tmp_path, photos):
@@ -344,7 +419,8 @@ def test_wrong_folders_and_images(tmp_path, photos):
     (photos / "b.png").write_bytes(b"text")
     with one_line("b.png", "a whole image"):
         take_photos(tmp_path)
-    (photos / "b.png").rename(photos / "c.png")
+    (photos / "b.png").unlink()
+    (photos / "c.png").write_bytes(encoded(photo(1, 200, 230), "PNG"))
     write_csv(photos, "image,A", "c.png,1", "a a.jpg,1", "c.bmp,1")
     with one_line("photos", "c.bmp and c.png"):
         take_photos(tmp_path)

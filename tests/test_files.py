@@ -4,6 +4,7 @@ import os
 import stat
 
 import pytest
+from raw_data import one_line
 
 from facevae.files import whole_file, whole_folder, write_json
 
@@ -55,6 +56,17 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path):
         (folder / "new").write_text("new")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"] and os.listdir(tmp_path / "folder") == ["new"]
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_two_processes_do_not_write_one_file(tmp_path):
+    """A lock belongs to an open file, so that a second try in this very process meets it as well."""
+    for whole in (whole_file, whole_folder):
+        path = tmp_path / whole.__name__
+        with whole(path) as temporary:
+            with one_line(path, "another process at it"), whole(path):
+                pass
+            assert temporary.exists(), "the first one goes on"
+        assert path.exists() and not temporary.exists()
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path):

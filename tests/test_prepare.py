@@ -21,6 +21,7 @@ from raw_data import (
     write_entries,
 )
 
+from facevae import workers
 from facevae.archives import open_archive
 from facevae.arrays import open_dae, open_vae
 from facevae.celeba import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
@@ -42,18 +43,19 @@ class Project:
             workers=workers,
             params=make_params(self.folder, **changes),
             archive=self.raw / IMAGES,
-            annotation=self.raw / ATTRIBUTES_FILE,
             output=output,
         )
         return output
 
-    def noise(self, **changes: object) -> Path:
+    def noise(self, workers: int = 1, **changes: object) -> Path:
         clean, noisy = (self.folder / "data/dae" / name for name in ("images.zip", "noisy.zip"))
-        add_noise.main(workers=1, params=make_params(self.folder, **changes), archive=clean, output=noisy)
+        add_noise.main(workers=workers, params=make_params(self.folder, **changes), archive=clean, output=noisy)
         return noisy
 
-    def cache(self, model: str, **changes: object) -> Path:
-        cache_arrays.main(model=model, workers=1, params=make_params(self.folder, **changes), data=self.folder / "data")
+    def cache(self, model: str, workers: int = 1, **changes: object) -> Path:
+        cache_arrays.main(
+            model=model, workers=workers, params=make_params(self.folder, **changes), data=self.folder / "data"
+        )
         return self.folder / "data" / model / "arrays"
 
 
@@ -77,51 +79,60 @@ def test_crop_pad_dae(project, capsys):
     output = project.crop("dae", crop_pad__dae={"images": 4, "pad": 1})
     assert capsys.readouterr().out.splitlines()[-1] == f"{output}: 4 images of 180x220"
     with open_archive(output) as made, open_archive(project.raw / IMAGES) as raw:
-        assert made.names == [f"{number:06d}.png" for number in range(1, 5)]
+        assert made.names == [f"{number:06d}.tif" for number in range(1, 5)]
         assert made.facts == {
             "images": 4, "width": 180, "height": 220, "source_width": 178, "source_height": 218, "pad": 1,
         }  # fmt: skip
-        image = decode(made.read("000003.png"), "x")
+        image = decode(made.read("000003.tif"), "x")
         assert np.array_equal(image[1:-1, 1:-1], decode(raw.read("000003.jpg"), "x"))
 
 
 def test_crop_pad_vae_takes_evenly_spread_images(project):
     with open_archive(project.crop("vae", crop_pad__vae__images=5)) as made, open_archive(project.raw / IMAGES) as raw:
-        assert made.names == [f"{number:06d}.png" for number in (1, 3, 5, 7, 9)]
+        assert made.names == [f"{number:06d}.tif" for number in (1, 3, 5, 7, 9)]
         expected = {"width": 32, "height": 32, "crop": 178, "size": 32, "resample": "bicubic"}
         assert expected.items() <= made.facts.items()
         frame = SquareFrame(178, 32, "bicubic")
-        assert np.array_equal(decode(made.read("000005.png"), "x"), frame(decode(raw.read("000005.jpg"), "x")))
+        assert np.array_equal(decode(made.read("000005.tif"), "x"), frame(decode(raw.read("000005.jpg"), "x")))
 
 
-def test_the_same_bytes_again_and_for_any_workers(tmp_path):
+def test_the_same_bytes_again_and_for_any_workers(tmp_path, monkeypatch):
+    """Enough images, each taken long enough, that other processes take part."""
     project = Project(tmp_path)
-    make_raw(project.raw, 20)
-    first = project.crop("vae").read_bytes()
-    assert project.crop("vae", workers=2).read_bytes() == first
+    make_raw(project.raw, 300)
+    monkeypatch.setattr(workers, "_SECONDS_WORTH_A_START", 0.0)
+    made = []
+    for count in (1, 2, 5):
+        project.crop("dae", workers=count)
+        project.crop("vae", workers=count)
+        project.noise(workers=count)
+        project.cache("dae", workers=count)
+        project.cache("vae", workers=count)
+        made.append(files_below(project.folder / "data"))
+    assert made[0] == made[1] == made[2]
 
 
 def test_noise_is_named_and_does_not_depend_on_the_other_images(project):
     project.crop("dae")
     with open_archive(project.noise()) as noisy, open_archive(project.folder / "data/dae/images.zip") as clean:
         assert noisy.names == clean.names and noisy.facts == {**clean.facts, "sigma": 25.0, "seed": 1}
-        last = noisy.read("000004.png")
-        assert np.array_equal(decode(last, "x"), Noise(25.0, 1)("000004.png", decode(clean.read("000004.png"), "x")))
+        last = noisy.read("000004.tif")
+        assert np.array_equal(decode(last, "x"), Noise(25.0, 1)("000004", decode(clean.read("000004.tif"), "x")))
     project.crop("dae", crop_pad__dae__images=4)
     with open_archive(project.noise()) as noisy:
-        assert noisy.read("000004.png") == last
+        assert noisy.read("000004.tif") == last
 
 
 def test_cache_arrays_dae(project):
     project.crop("dae")
     project.noise()
     arrays = open_dae(project.cache("dae", cache_arrays__dae={"images": 5, "train_share": 0.6}))
-    assert arrays.images == {"train": [f"00000{n}.png" for n in (1, 2, 3)], "test": ["000004.png", "000005.png"]}
+    assert arrays.images == {"train": [f"00000{n}.tif" for n in (1, 2, 3)], "test": ["000004.tif", "000005.tif"]}
     assert arrays.manifest["noise"] == {"sigma": 25.0, "seed": 1} and arrays.manifest["framing"]["pad"] == 1
     with open_archive(project.folder / "data/dae/images.zip") as clean:
-        image = decode(clean.read("000004.png"), "x")
+        image = decode(clean.read("000004.tif"), "x")
     assert np.array_equal(arrays.clean["test"][0], image)
-    assert np.array_equal(arrays.noisy["test"][0], Noise(25.0, 1)("000004.png", image))
+    assert np.array_equal(arrays.noisy["test"][0], Noise(25.0, 1)("000004", image))
 
 
 def test_cache_arrays_vae(project):
@@ -138,7 +149,7 @@ def test_cache_arrays_vae(project):
     # make_raw's values count through the table, every third being 1: row 3 (image 4) holds the values 6 and 7.
     assert arrays.attributes["valid"][0].tolist() == [1, 0]
     with open_archive(project.folder / "data/vae/images.zip") as images:
-        assert np.array_equal(arrays.images["test"][1], decode(images.read("000010.png"), "x"))
+        assert np.array_equal(arrays.images["test"][1], decode(images.read("000010.tif"), "x"))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["inputs"]) == {"images.zip", ATTRIBUTES_FILE, PARTITION_FILE}
     assert str(project.folder) not in (folder / "manifest.json").read_text()
@@ -181,14 +192,6 @@ WRONG = {
         lambda p: replace_image(p, 6, encoded(photo(6, 178, 217))),
         ["000006.jpg", "178x218 pixels, as 000001.jpg has", "178x217"],
     ),
-    "without annotation": (
-        lambda p: replace_image(p, 11, encoded(photo(6))),
-        [ATTRIBUTES_FILE, "000011.jpg", "without annotation"],
-    ),
-    "no annotation file": (lambda p: (p.raw / ATTRIBUTES_FILE).unlink(), [ATTRIBUTES_FILE, "no such file"]),
-    "wrong count": (lambda p: rewrite(p.raw / ATTRIBUTES_FILE, "10\n", "11\n"), [ATTRIBUTES_FILE, "line 1", "'11'"]),
-    "wrong header": (lambda p: rewrite(p.raw / ATTRIBUTES_FILE, "Young", ""), [ATTRIBUTES_FILE, "line 3"]),
-    "wrong value": (lambda p: rewrite(p.raw / ATTRIBUTES_FILE, " -1", "  0"), [ATTRIBUTES_FILE, "line 3", "'0'"]),
     "empty archive": (lambda p: write_entries(p.raw / IMAGES, {}), [IMAGES, "images", "none"]),
 }
 
@@ -251,7 +254,7 @@ def test_add_noise_checks(project):
         (
             lambda p: (p.crop("dae", crop_pad__dae__images=3), p.noise(), p.crop("dae")),
             {},
-            ["noisy.zip", "no 000004.png"],
+            ["noisy.zip", "no 000004.tif"],
         ),
     ],
     ids=["too many", "no train", "share", "no noise", "other size", "other images"],
@@ -278,14 +281,14 @@ IMAGES_OF_TEN = [f"{number:06d}.jpg" for number in range(1, 11)]
         (
             lambda p: write_numbers(p.raw / PARTITION_FILE, IMAGES_OF_TEN[:9], [0] * 9),
             {},
-            [PARTITION_FILE, "000010.png", "without partition"],
+            [PARTITION_FILE, "000010.tif", "without partition"],
         ),
         (lambda p: rewrite(p.raw / PARTITION_FILE, " 1", " 3"), {}, [PARTITION_FILE, "line 4", "'3'"]),
         (lambda p: (p.raw / PARTITION_FILE).unlink(), {}, [PARTITION_FILE, "no such file"]),
         (
             lambda p: write_attributes(p.raw / ATTRIBUTES_FILE, IMAGES_OF_TEN[:9], NAMES, np.ones((9, 2), int)),
             {},
-            [ATTRIBUTES_FILE, "000010.png", "without annotation"],
+            [ATTRIBUTES_FILE, "000010.tif", "without annotation"],
         ),
         (
             lambda p: write_entries(
@@ -341,8 +344,8 @@ def test_real_files(tmp_path):
         for name in sample.names[::30]:
             (part / "img_align_celeba" / name).write_bytes(sample.read(name))
     project = Project(tmp_path)
-    celeba = {"download__source": "celeba", "download__celeba": {"path": str(part)}}
-    download.main(workers=1, params=make_params(tmp_path, **celeba), output=project.raw)
+    celeba = {"download__source": "celeba", "download__celeba__path": str(part)}
+    download.main(workers=1, params=make_params(tmp_path, **celeba), output=project.raw, downloads=None)
     project.crop("vae", crop_pad__vae__images=200)
     arrays = open_vae(project.cache("vae"))
     # Every partition is met in proportion, though CelebA's first 162,770 images are all of train.

@@ -25,6 +25,7 @@ from facevae.command import run
 from facevae.dae import DaeSettings, make_network
 from facevae.dae_evaluation import DaeEvaluation
 from facevae.dae_training import train_denoiser
+from facevae.data_report import ReportSettings
 from facevae.identity import IdentitySettings
 from facevae.images import DaeCrop, VaeCrop
 from facevae.judge_training import train_classifier
@@ -68,6 +69,7 @@ SECTIONS: dict[str, type[Section]] = {
     "add_noise": NoiseSettings,
     "cache_arrays.dae": DaeCache,
     "cache_arrays.vae": VaeCache,
+    "report_data": ReportSettings,
     "dae": DaeSettings,
     "vae": VaeSettings,
     "train_judge": ClassifierSettings,
@@ -492,12 +494,15 @@ def test_own_comments_are_not_lost(project, command):
 
 
 def test_where_the_data_lie_stays(project, command):
+    places = ("images", "attributes", "partitions", "identities", "landmarks")
     own = {
         "download.celeba.path": PATH, "download.folder.images": "my faces", "download.folder.attributes": "my.csv",
-        "vae.vgg19.weights": "/weights/vgg19.pth",
+        "vae.vgg19.weights": "/weights/vgg19.pth", "download.celeba.on_bad_image": "skip",
+        "download.folder.on_bad_image": "skip", **{f"download.celeba.{key}": [f"/my/{key}"] for key in places},
     }  # fmt: skip
     assert set(own) == set(KEPT)
-    change(project, SOURCE + "=folder", *(f"{key}='{value}'" for key, value in own.items()))
+    changes = [f"{key}={value}" if isinstance(value, list) else f"{key}='{value}'" for key, value in own.items()]
+    change(project, SOURCE + "=folder", *changes)
     for name in ("dfc", "celeba", "report", DEFAULT, "dfc"):
         out = command(name)
         values = dict(leaves(load(project / "params.yaml")))
@@ -540,4 +545,4 @@ def test_a_params_yaml_that_can_not_be_read(project, command):
 
 def test_help(command):
     out = " ".join(command("--help").split())
-    assert all(word in out for word in ("--diff", "--overwrite", "settings/NAME.yaml", "download.celeba.path"))
+    assert all(word in out for word in ("--diff", "--overwrite", "settings/NAME.yaml", "download.celeba,"))

@@ -2,9 +2,10 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from facevae.splits import CELEBA_SHARES, partition_by_name, partition_by_order, spread, train_count
+from facevae.splits import CELEBA_SHARES, partition_by_name, partition_by_order, spread, train_with_persons
 
 
 def test_by_order_follows_celebas_proportions():
@@ -22,7 +23,7 @@ def test_by_name_is_stable_and_proportionate():
 
 def test_spread_is_even_and_in_order():
     assert spread(range(10), 5) == [0, 2, 4, 6, 8]
-    assert spread("abc", 3) == ["a", "b", "c"]
+    assert list(spread("abc", 3)) == ["a", "b", "c"]
     assert spread(range(100), 1) == [0]
     # All of the parts of a sorted list are met in proportion, as its first items are not.
     partitions = [0] * 80 + [1] * 10 + [2] * 10
@@ -30,5 +31,19 @@ def test_spread_is_even_and_in_order():
 
 
 @pytest.mark.parametrize(("count", "share", "trained"), [(1000, 0.6, 600), (10, 0.6, 6), (3, 0.5, 2), (1, 0.1, 0)])
-def test_train_count(count, share, trained):
-    assert train_count(count, share) == trained
+def test_the_first_images_train_where_all_persons_differ(count, share, trained):
+    expected = [True] * trained + [False] * (count - trained)
+    for persons in (np.arange(count)[::-1], np.full(count, -1)):
+        assert train_with_persons(persons, share).tolist() == expected
+
+
+def test_nobody_trains_and_tests():
+    # Six of ten: 7 with three images and 5 with two leave room for one more, the unknown one; 8's two don't fit.
+    persons = np.array([7, 5, 8, 7, 8, -1, 7, 5, 9, -1])
+    trains = train_with_persons(persons, 0.6)
+    assert trains.tolist() == [True, True, False, True, False, True, True, True, False, False]
+    assert train_with_persons(np.array([3, 3, 3, 3]), 0.5).tolist() == [False] * 4
+    generator = np.random.default_rng(0)
+    persons = generator.integers(0, 150, 1000)
+    trains = train_with_persons(persons, 0.6)
+    assert not set(persons[trains]) & set(persons[~trains]) and trains.sum() == pytest.approx(600, abs=10)

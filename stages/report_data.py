@@ -1,0 +1,61 @@
+"""Stage report_data: the data in figures and pictures, before anything learns from them."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.archives import open_archive
+from facevae.arrays import open_dae, open_vae
+from facevae.celeba import IMAGES, SKIPPED
+from facevae.command import run
+from facevae.data_pictures import draw_contact_sheet, draw_correlations
+from facevae.data_report import ReportSettings, describe_data
+from facevae.files import whole_file, write_json
+from facevae.options import Params
+from facevae.params import load_section
+from facevae.tables import write_table
+
+
+def main(
+    params: Params = Path("params.yaml"),
+    data: Annotated[Path, typer.Option(help="The folder with the stages' data.")] = Path("data"),
+    results: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("results/data"),
+) -> None:
+    """Describe the data: counts, rates and correlations of the attributes, sizes, and what two splits share.
+
+    Inputs: in data/raw img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt, identity_CelebA.txt,
+    list_landmarks_align_celeba.txt and skipped.csv; data/dae/images.zip, noisy.zip and arrays; data/vae/images.zip and
+    arrays.
+
+    Outputs, in results/data: metrics.json; attributes.csv (the share of images that have each attribute, of all
+    and in each split), correlations.csv and correlations.png (phi coefficients of any two attributes), sizes.csv,
+    skipped.csv (images that were left out, and why), faces.png (the same faces raw, padded, noisy and cropped).
+
+    Parameters: report_data (faces: how many faces.png shows).
+    """
+    settings = load_section(params, "report_data", ReportSettings)
+    dae, vae = open_dae(data / "dae/arrays"), open_vae(data / "vae/arrays")
+    with (
+        open_archive(data / "raw" / IMAGES) as raw,
+        open_archive(data / "dae/images.zip") as padded,
+        open_archive(data / "dae/noisy.zip") as noisy,
+        open_archive(data / "vae/images.zip") as cropped,
+    ):
+        archives = {"raw": raw, "padded": padded, "noisy": noisy, "cropped": cropped}
+        report = describe_data(data / "raw", archives, dae, vae)
+        draw_contact_sheet(results / "faces.png", archives, settings.faces)
+    write_json(results / "metrics.json", report.metrics)
+    write_table(results / "attributes.csv", report.attributes)
+    write_table(results / "sizes.csv", report.sizes)
+    write_table(results / "correlations.csv", report.correlation_rows(), ["attribute", *report.varying])
+    draw_correlations(results / "correlations.png", report.correlations, report.varying, report.metrics["images"])
+    with whole_file(results / SKIPPED) as temporary:
+        shutil.copyfile(data / "raw" / SKIPPED, temporary)
+    tables = "attributes.csv, correlations.csv, sizes.csv, skipped.csv"
+    print(f"{results}: metrics.json, {tables}, correlations.png, faces.png")
+
+
+if __name__ == "__main__":
+    run(main)
