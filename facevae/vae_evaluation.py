@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from facevae.arrays import VaeArrays
 from facevae.classifier import Classifier
@@ -71,6 +71,13 @@ class VaeEvaluation(Section):
     # The network that LPIPS compares images in, with torchvision's weights, or null for none.
     lpips: Literal["alex", "vgg", "squeeze"] | None
     seed: int = Field(ge=0)
+
+    @field_validator("strengths")
+    @classmethod
+    def _one_adds(cls, strengths: list[float]) -> list[float]:
+        if max(strengths) <= 0:
+            raise ValueError("at least one number above 0: methods are compared at those")
+        return strengths
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def ordered_map(
     `function` and the items must be picklable if `workers` is above 1. They are sent in batches, of which two
     per worker are held at any time. The first item, in order, that raises FacevaeError ends the iteration with it.
 
-    This process begins alone: a single batch, or a rest that is done within a second (`total` items being known), needs
-    no other, and while the others start it works on.
+    This process begins alone: a single batch, or a rest that will be done within a second (where `total`, the number of
+    items, is known), needs no other; and while the others start it works on.
     """
     items = iter(items)
     began, done = time.perf_counter(), 0
@@ -52,7 +52,7 @@ def ordered_map(
     if not ahead:
         return
     items = chain(ahead, items)
-    # What the receiver of the results does with them counts as well; it delays no decision but this one.
+    # With what the receiver of the results does with them, which goes on in any case.
     rest = _SECONDS_WORTH_A_START if total is None else (time.perf_counter() - began) / done * (total - done)
     if rest < _SECONDS_WORTH_A_START:
         yield from map(function, items)

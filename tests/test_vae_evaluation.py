@@ -162,7 +162,8 @@ def test_only_large_attributes_can_lose_the_most(drawn, largest):
 
 
 @pytest.mark.parametrize(
-    ("changes", "word"), [({"lpips": "inception"}, "lpips"), ({"frechet_images": 1}, "frechet_images")]
+    ("changes", "word"),
+    [({"lpips": "inception"}, "lpips"), ({"frechet_images": 1}, "frechet_images"), ({"strengths": [-1.0]}, "above 0")],
 )
 def test_settings_that_are_refused(changes, word):
     with pytest.raises(ValueError, match=word):
