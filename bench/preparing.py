@@ -17,7 +17,7 @@ import numpy as np
 
 from facevae.archives import open_archive
 from facevae.celeba import IMAGES
-from facevae.images import SquareFrame, VaeCrop, decode
+from facevae.images import SquareFrame, VaeCrop, decode_image
 from facevae.params import load_section
 from facevae.workers import ordered_map
 from stages import add_noise, cache_arrays, crop_pad
@@ -70,13 +70,11 @@ def run_plain_decoding(project: Path, workers: int) -> dict[str, float]:
     """Seconds in which the processes decode and frame all images and neither store nor return them."""
     settings = load_section(project / "params.yaml", "crop_pad.vae", VaeCrop)
     frame = partial(_decode_and_frame, SquareFrame(settings.crop, settings.size, settings.resample))
-    # The workers of the stage import no more than this.
-    with _as_main(crop_pad):
-        started = time.perf_counter()
-        with open_archive(project / "data/raw" / IMAGES) as archive:
-            for _ in ordered_map(frame, ((archive.where(name), archive.read(name)) for name in archive.names), workers):
-                pass
-        return {"all": time.perf_counter() - started}
+    started = time.perf_counter()
+    with open_archive(project / "data/raw" / IMAGES) as archive:
+        for _ in ordered_map(frame, ((archive.where(name), archive.read(name)) for name in archive.names), workers):
+            pass
+    return {"all": time.perf_counter() - started}
 
 
 WAYS: dict[str, Callable[[Path, int], dict[str, float]]] = {
@@ -96,7 +94,7 @@ def settle(project: Path) -> None:
 
 def _decode_and_frame(frame: SquareFrame, item: tuple[str, bytes]) -> None:
     where, data = item
-    frame(decode(data, where))
+    frame(decode_image(data, where))
 
 
 def _torchvision_celeba(root: Path, settings: VaeCrop) -> "Dataset":

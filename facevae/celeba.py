@@ -205,11 +205,8 @@ def read_landmarks(path: Path) -> LandmarkTable:
 
 
 def write_landmarks(path: Path, images: Sequence[str], values: np.ndarray) -> None:
-    """Write landmarks in CelebA's format; `values`: (len(images), 10). Without images an empty file."""
-    if len(images):
-        _write_table(path, images, LANDMARKS, values, width=3)
-    else:
-        write_numbers(path, [], [])
+    """Write landmarks in CelebA's format; `values`: (len(images), 10). Without images the header, and no row."""
+    _write_table(path, images, LANDMARKS, values, width=3)
 
 
 def read_partitions(path: Path) -> NumberTable:

@@ -86,7 +86,7 @@ def test_doing_nothing_leaves_the_stages_noise(arrays):
 
 def test_the_noise_is_add_noises(tmp_path):
     """Through the stages: what they store is what the sweep measures at their sigma."""
-    entries = {f"{number}.png": encode_png(image) for number, image in enumerate(CLEAN)}
+    entries = {f"{number}.tif": encode_png(image) for number, image in enumerate(CLEAN)}
     facts = json.dumps({"width": 24, "height": 28, "pad": 1}).encode()
     clean = write_entries(tmp_path / "dae/images.zip", entries | {"facts.json": facts})
     write_numbers(tmp_path / "raw/identity_CelebA.txt", [], [])

@@ -160,7 +160,7 @@ def test_celebas_drive_folders_and_no_identities(tmp_path, official):
         (official / name).rename(official / folder / name)
     (official / IDENTITY_FILE).unlink()
     raw = take(tmp_path, official)
-    assert (raw / IDENTITY_FILE).read_bytes() == (raw / LANDMARKS_FILE).read_bytes() == b""
+    assert (raw / IDENTITY_FILE).read_bytes() == b"" and len(read_landmarks(raw / LANDMARKS_FILE)) == 0
     # What a run leaves is a directory with CelebA's files itself.
     (tmp_path / "again").mkdir()
     for name in OUTPUTS - {PAIRS, SKIPPED}:
