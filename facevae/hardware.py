@@ -1,12 +1,12 @@
 """What a machine computes with: its device, the precision that is fastest there, its memory. No model, no data."""
 
-import ctypes
 import os
 from typing import Literal
 
 import torch
 
 from facevae.errors import FacevaeError
+from facevae.memory import keep_freed_memory
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -63,7 +63,7 @@ def prepare(device: torch.device) -> None:
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Deterministic mode also fills each new tensor with NaN, to show reads of memory that was never written.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    _keep_freed_memory()
+    keep_freed_memory()
 
 
 def describe(device: torch.device) -> str:
@@ -80,16 +80,3 @@ def _has_matrix_units() -> bool:
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     allowed = limit in ("", "ALL", "DEFAULT") or "AMX" in limit
     return allowed and bool(capabilities.get("amx_bf16", False))
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc not to hand large freed blocks back to the system, which zeroes each page when it is taken again.
-
-    The activations of a step are freed and taken again in the next; the report's networks, whose activations are
-    large, lose a good part of their time to that. Elsewhere than glibc nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_max = -1, -4
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)

@@ -15,12 +15,15 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from facevae.errors import FacevaeError
+from facevae.memory import keep_freed_memory
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 # A process takes about half a second of a core to start: less work than this is done before it could help.
 _SECONDS_WORTH_A_START = 1.0
+# More than a few images, less than would be missed.
+_KEPT_BYTES = 32 * 2**20
 
 
 def available_cores() -> int:
@@ -43,6 +46,7 @@ def ordered_map(
     This process begins alone: a single batch, or a rest that will be done within a second (where `total`, the number of
     items, is known), needs no other; and while the others start it works on.
     """
+    keep_freed_memory(_KEPT_BYTES)
     items = iter(items)
     began, done = time.perf_counter(), 0
     for item in islice(items, batch_size if workers > 1 else None):
@@ -123,6 +127,7 @@ def _results(future: Future) -> Iterator[Any]:
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the parent, and end with it: a killed stage must not leave processes behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory(_KEPT_BYTES)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

@@ -16,7 +16,7 @@ from import_closure import ROOT, closure, imports, modules, path_of, third_party
 
 # From the ground up. Of what a floor holds, a line says it.
 FLOORS_WITHOUT_TORCH = {
-    "names, errors": "attributes errors face_canvas names progress",
+    "names, errors": "attributes errors face_canvas memory names progress",
     "whole files, room on the disk; places on the network": "disk files places",
     "typed parameters, processes, file formats": (
         "arrays classical command face_attributes face_looks params plots tables transfers workers zips"
