@@ -1,13 +1,9 @@
 """What a machine computes with."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from raw_data import one_line
 
-from facevae import hardware
 from facevae.hardware import describe, pick_device, pick_precision, prepare
 
 CPU = torch.device("cpu")
@@ -73,33 +69,6 @@ def test_deterministic_and_without_the_cost_of_filling_memory():
         assert not torch.utils.deterministic.fill_uninitialized_memory
     finally:
         torch.use_deterministic_algorithms(False)
-
-
-def test_a_c_library_without_mallopt(monkeypatch):
-    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda _: object())
-    hardware._keep_freed_memory()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults of glibc's allocator")
-def test_freed_memory_is_kept():
-    """Taking and freeing 64 MB again and again: most times the pages are there already."""
-    code = (
-        "import ctypes, resource, sys, torch\n"
-        "from facevae import hardware\n"
-        "if not hasattr(ctypes.CDLL(None), 'mallopt'): sys.exit(77)\n"
-        "if sys.argv[1] == 'kept': hardware._keep_freed_memory()\n"
-        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "torch.set_num_threads(1); torch.ones(1 << 24); before = faults()\n"
-        "for _ in range(25): torch.ones(1 << 24)\n"
-        "print(faults() - before)"
-    )
-    found = {}
-    for way in ("kept", "not"):
-        done = subprocess.run([sys.executable, "-c", code, way], capture_output=True, text=True)
-        if done.returncode == 77:
-            pytest.skip("not glibc")
-        found[way] = int(done.stdout)
-    assert found["kept"] < found["not"] / 2, found
 
 
 @pytest.mark.parametrize(("threads", "words"), [(1, "cpu with 1 thread"), (2, "cpu with 2 threads")])
