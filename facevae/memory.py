@@ -7,8 +7,8 @@ def keep_freed_memory(most: int = 2**31 - 1) -> None:
     """Tell glibc not to hand large freed blocks back to the system, which zeroes each page when it is taken again.
 
     Up to `most` bytes that nobody uses are kept. What is freed in one step, activations or a decoded image, is taken
-    again in the next: the report's networks lose a good part of their time to that, decoding a fifth. Elsewhere than
-    glibc nothing happens.
+    again in the next: the report's networks, and decoding, lose a good part of their time to that. Elsewhere than glibc
+    nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -20,7 +20,7 @@ from facevae.memory import keep_freed_memory
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
-# A process takes about half a second of a core to start: less work than this is done before it could help.
+# A process takes time to start: less work than this is done before it could help.
 _SECONDS_WORTH_A_START = 1.0
 # More than a few images, less than would be missed.
 _KEPT_BYTES = 32 * 2**20
