@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro default report dfc celeba verify test test-slow lint format pictures page clean
+.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ dfc: setup  ## The same with those of Hou et al. 2017, on CelebA
 celeba: setup  ## The same with those for all of CelebA on a GPU
 
 default report dfc celeba:
-	python -m facevae.settings $@
+	python -m facevae.app.presets $@
 	dvc repro
 
 verify: setup  ## Run the pipeline twice from nothing and compare every output
@@ -47,6 +47,9 @@ lint: setup  ## Check style and imports
 format: setup  ## Bring the code into shape
 	ruff check --fix .
 	ruff format .
+
+deps: setup  ## Write each stage's code into dvc.yaml, from the imports
+	python -m bench.rooms --deps
 
 pictures:  ## Copy the pictures that README.md shows from results/
 	$(BIN)/python docs/pictures.py

@@ -20,7 +20,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 import yaml
 
-from facevae.errors import FacevaeError
+from facevae.core.errors import FacevaeError
 
 SECTIONS = {"train_dae": "dae", "train_vae": "vae", "train_judge": "train_judge"}
 EPOCHS = 2

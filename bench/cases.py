@@ -10,24 +10,25 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 
-from facevae import faces
-from facevae.arrays import write_npy
-from facevae.attributes import ATTRIBUTES
-from facevae.batches import Batch, Rows
-from facevae.classifier import Classifier, ClassifierSettings, classifier_terms, positive_weights
-from facevae.dae import DaeSettings, denoising_terms, make_network, with_sigma
-from facevae.dae_training import dae_terms_of
-from facevae.errors import FacevaeError
-from facevae.feature_losses import ClassifierLoss
-from facevae.images import DaeCrop, PadFrame, SquareFrame, VaeCrop, encode_jpeg
-from facevae.judge_training import classifier_terms_of
-from facevae.noise import Noise, NoiseSettings, ends
-from facevae.optimization import TrainingSettings
-from facevae.params import Section, load_section
-from facevae.steps import Step
-from facevae.training import Terms
-from facevae.vae import Vae, VaeSettings, vae_terms
-from facevae.vae_training import vae_terms_of
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.core.errors import FacevaeError
+from facevae.core.params import Section, load_section
+from facevae.data.arrays import write_npy
+from facevae.data.noise import Noise, NoiseSettings, ends
+from facevae.drawing import draw as faces
+from facevae.imaging.codec import encode_jpeg
+from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
+from facevae.models.classifier import Classifier
+from facevae.models.dae import make_network
+from facevae.models.vae import Vae
+from facevae.training.classifier import ClassifierSettings, classifier_terms, classifier_terms_of, positive_weights
+from facevae.training.dae import DaeSettings, dae_terms_of, denoising_terms, with_sigma
+from facevae.training.feature_losses import ClassifierLoss
+from facevae.training.loop.batches import Batch, Rows
+from facevae.training.loop.fit import Terms
+from facevae.training.loop.settings import TrainingSettings
+from facevae.training.loop.step import Step
+from facevae.training.vae import VaeSettings, vae_terms, vae_terms_of
 
 # Section of params.yaml, what is changed in it, size of the images in pixels (None: padded whole ones).
 _CASES: dict[str, tuple[str, dict[str, Any], int | None]] = {

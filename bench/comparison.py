@@ -18,9 +18,9 @@ import typer
 import yaml
 
 from bench.verify import copy_project, project_files, run_pipeline, set_params
-from facevae.command import run
-from facevae.errors import FacevaeError
-from facevae.files import write_json
+from facevae.core.command import run
+from facevae.core.errors import FacevaeError
+from facevae.core.files import write_json
 
 ROWS = Path(__file__).with_suffix(".yaml")
 MEASURED = Path("bench/measured")

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from facevae.celeba import IMAGES
-from facevae.images import SquareFrame, VaeCrop, decode
-from facevae.params import load_section
-from facevae.splits import spread
-from facevae.tiffs import TiffFormat
+from facevae.celeba.splits import spread
+from facevae.celeba.tables import IMAGES
+from facevae.core.params import load_section
+from facevae.imaging.codec import decode
+from facevae.imaging.frames import SquareFrame, VaeCrop
+from facevae.imaging.tiff import TiffFormat
 
-OURS = "TIFF, by facevae.tiffs"
+OURS = "TIFF, by facevae.imaging.tiff"
 # What Pillow calls it, and its options.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG, Huffman coding alone": ("PNG", {"compress_level": 1, "compress_type": zlib.Z_HUFFMAN_ONLY}),

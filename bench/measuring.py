@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from facevae.batches import Batch
-from facevae.steps import Step
-from facevae.training import Terms
+from facevae.training.loop.batches import Batch
+from facevae.training.loop.fit import Terms
+from facevae.training.loop.step import Step
 
 _WARM_UP_STEPS = 3
 _LEAST_STEPS = 3

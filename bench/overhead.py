@@ -15,7 +15,7 @@ from bench import stand_in
 from bench.preparing import DAE_STAGES, VAE_STAGES, run_stage
 from bench.sets import DataSet, write_params
 from bench.verify import copy_project, environment, project_files
-from facevae.errors import FacevaeError
+from facevae.core.errors import FacevaeError
 
 FIRST, AGAIN, STATUS = "dvc repro, the first", "dvc repro, nothing to do", "dvc status"
 _COMMANDS = {FIRST: ["repro"], AGAIN: ["repro"], STATUS: ["status"]}

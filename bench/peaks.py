@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from facevae.errors import FacevaeError
+from facevae.core.errors import FacevaeError
 
 ResultT = TypeVar("ResultT")
 _SECONDS_BETWEEN_LOOKS = 0.02

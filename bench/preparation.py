@@ -22,10 +22,10 @@ from bench.formats import Cost, measure_formats
 from bench.peaks import call
 from bench.preparing import DAE_STAGES, VAE_STAGES, WAYS, run_stage, settle
 from bench.sets import DataSet, drawn_faces, photographs, write_params
-from facevae import faces
-from facevae.command import run
-from facevae.errors import FacevaeError
-from facevae.options import Params, Workers
+from facevae.core.command import run
+from facevae.core.errors import FacevaeError
+from facevae.core.options import Params, Workers
+from facevae.drawing import draw as faces
 
 PARTS = {"speed": 3, "memory": 1, "formats": 5, "dvc": 5}
 """What can be measured, and how many rounds of it are enough."""

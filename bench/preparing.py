@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facevae.archives import open_archive
-from facevae.celeba import IMAGES
-from facevae.images import SquareFrame, VaeCrop, decode_image
-from facevae.params import load_section
-from facevae.workers import ordered_map
+from facevae.celeba.tables import IMAGES
+from facevae.core.params import load_section
+from facevae.imaging.archive import open_archive
+from facevae.imaging.codec import decode_image
+from facevae.imaging.frames import SquareFrame, VaeCrop
+from facevae.jobs.workers import ordered_map
 from stages import add_noise, cache_arrays, crop_pad
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Reading random batches of a large array: by numpy's memory map, and by facevae.batches.HostRows.
+"""Reading random batches of a large array: by numpy's memory map, and by facevae.training.loop.batches.HostRows.
 
     python -m bench.reading
 
@@ -21,9 +21,9 @@ import numpy as np
 import torch
 import typer
 
-from facevae.arrays import write_npy
-from facevae.batches import Batch, HostRows
-from facevae.command import run
+from facevae.core.command import run
+from facevae.data.arrays import write_npy
+from facevae.training.loop.batches import Batch, HostRows
 
 _ROW = (128, 128, 3)
 _MIB = 2**20

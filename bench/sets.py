@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from facevae.celeba import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, PARTITION_FILE
-from facevae.files import whole_folder
-from facevae.splits import spread
+from facevae.celeba.splits import spread
+from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, PARTITION_FILE
+from facevae.core.files import whole_folder
 
 _POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 # Two more files that the class reads: what their second line says, and a value for each column.

@@ -26,18 +26,18 @@ import typer
 from bench.cases import CASES, Case, Data, Faces, draw_faces, load_cases, make_training, prepare_data
 from bench.measuring import Stopwatch, flops_per_image, matrix_product_rate, train_barely
 from bench.usual_way import measure_loader, measure_plain, measure_pythae, start_workers_as_scripts_do
-from facevae.batches import Batch
-from facevae.command import run
-from facevae.errors import FacevaeError
-from facevae.files import write_json
-from facevae.hardware import Precision, describe, pick_device, pick_precision, prepare
-from facevae.logs import RunLog
-from facevae.optimization import make_optimizer
-from facevae.options import Device, Params
-from facevae.runs import Run
-from facevae.training import fit
-from facevae.vae import VaeSettings
-from facevae.workers import available_cores
+from facevae.core.command import run
+from facevae.core.errors import FacevaeError
+from facevae.core.files import write_json
+from facevae.core.machine import available_cores
+from facevae.core.options import Device, Params
+from facevae.nn.device import Precision, describe, pick_device, pick_precision, prepare
+from facevae.training.loop.batches import Batch
+from facevae.training.loop.fit import fit
+from facevae.training.loop.log import RunLog
+from facevae.training.loop.optimizer import make_optimizer
+from facevae.training.loop.run import Run
+from facevae.training.vae import VaeSettings
 
 Item = TypeVar("Item")
 WAYS = ("a", "b", "c", "d")

@@ -17,15 +17,17 @@ from torchvision import transforms
 
 from bench.cases import Case, Data, make_training
 from bench.measuring import Stopwatch, train_barely
-from facevae.batches import Batch
-from facevae.classifier import ClassifierSettings
-from facevae.dae import DaeSettings
-from facevae.hardware import pick_precision
-from facevae.images import PadFrame
-from facevae.layers import as_unit_floats
-from facevae.optimization import TrainingSettings, make_optimizer
-from facevae.vae import Vae, VaeSettings
-from facevae.workers import available_cores
+from facevae.core.machine import available_cores
+from facevae.imaging.frames import PadFrame
+from facevae.models.vae import Vae
+from facevae.nn.device import pick_precision
+from facevae.nn.layers import as_unit_floats
+from facevae.training.classifier import ClassifierSettings
+from facevae.training.dae import DaeSettings
+from facevae.training.loop.batches import Batch
+from facevae.training.loop.optimizer import make_optimizer
+from facevae.training.loop.settings import TrainingSettings
+from facevae.training.vae import VaeSettings
 
 
 class JpegFaces(Dataset):

@@ -9,8 +9,8 @@ from typing import Annotated
 import torch
 import typer
 
-from facevae.command import run
-from facevae.vectors import METHODS, estimate
+from facevae.core.command import run
+from facevae.latents.vectors import METHODS, estimate
 
 
 def main(

@@ -24,8 +24,8 @@ import yaml
 from dvc.exceptions import InvalidArgumentError
 from dvc.utils.hydra import apply_overrides
 
-from facevae.command import run
-from facevae.errors import FacevaeError
+from facevae.core.command import run
+from facevae.core.errors import FacevaeError
 
 RUNS = ("first", "second")
 _HEADER = ("stage", "output", "two runs", "dvc.lock", *(f"{name} s" for name in RUNS))

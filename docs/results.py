@@ -359,7 +359,7 @@ Without a limit on the gradient's norm this network, which has no normalisation,
 * PyTorch-VAE's KL weight leaves {weighted_kl} nats in the latents (the default {default_kl}), hence {weighted_psnr}
   dB: the blur that VAEs are known for is that weight. Its own VanillaVAE, measured the same way with its own
   defaults, reached 18.13 dB and a probe of 83.6% (balanced 56.2%).
-* LPIPS (`evaluate_vae.lpips`) and Hou's loss (`python -m facevae.settings dfc`) need weights that torchvision
+* LPIPS (`evaluate_vae.lpips`) and Hou's loss (`python -m facevae.app.presets dfc`) need weights that torchvision
   fetches; they were not run here.
 
 ## Edits of real faces

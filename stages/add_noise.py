@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from facevae.archives import open_archive
-from facevae.command import run
-from facevae.noise import Noise, NoiseSettings, in_words
-from facevae.noisy_copies import write_noisy
-from facevae.options import Params, Workers
-from facevae.params import load_section
+from facevae.core.command import run
+from facevae.core.options import Params, Workers
+from facevae.core.params import load_section
+from facevae.data.noise import Noise, NoiseSettings, in_words
+from facevae.imaging.archive import open_archive
+from facevae.preparation.add_noise import write_noisy
 
 
 def main(

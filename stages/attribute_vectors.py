@@ -5,20 +5,17 @@ from typing import Annotated
 
 import typer
 
-from facevae import classifier
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.edit_evaluation import Faces, check_judged
-from facevae.hardware import measure_on
-from facevae.options import Device, Params
-from facevae.params import load_section
-from facevae.plausibility import possible
-from facevae.plots import heat_map
-from facevae.posteriors import load_posteriors
-from facevae.strengths import recommend
-from facevae.tables import write_table
-from facevae.vae import rebuild
-from facevae.vectors import (
+from facevae.core.command import run
+from facevae.core.options import Device, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.evaluation.edits import Faces, check_judged
+from facevae.evaluation.plausibility import possible
+from facevae.evaluation.strengths import recommend
+from facevae.figures.base import heat_map
+from facevae.latents.posteriors import load_posteriors
+from facevae.latents.vectors import (
     VectorSettings,
     cosine_table,
     cosines_of,
@@ -27,7 +24,10 @@ from facevae.vectors import (
     stability,
     vector_table,
 )
-from facevae.weights import load_weights
+from facevae.models import classifier
+from facevae.models.vae import rebuild
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_weights
 
 
 def main(

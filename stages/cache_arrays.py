@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.caching import cache_dae, cache_vae
-from facevae.command import run
-from facevae.options import Params, Workers
-from facevae.params import load_section
-from facevae.splits import DaeCache, VaeCache
+from facevae.celeba.splits import DaeCache, VaeCache
+from facevae.core.command import run
+from facevae.core.options import Params, Workers
+from facevae.core.params import load_section
+from facevae.preparation.cache_arrays import cache_dae, cache_vae
 
 
 def main(

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.archives import open_archive
-from facevae.command import run
-from facevae.framing import write_framed
-from facevae.images import DaeCrop, PadFrame, SquareFrame, VaeCrop
-from facevae.options import Params, Workers
-from facevae.params import load_section
-from facevae.splits import spread
+from facevae.celeba.splits import spread
+from facevae.core.command import run
+from facevae.core.options import Params, Workers
+from facevae.core.params import load_section
+from facevae.imaging.archive import open_archive
+from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
+from facevae.preparation.crop_pad import write_framed
 
 
 def main(

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from facevae.celeba import IMAGES
-from facevae.celeba_source import CelebaSettings, expected_size
-from facevae.command import run
-from facevae.needs import tell_needs
-from facevae.options import Downloads, Params, Workers, default_downloads
-from facevae.params import load_section
-from facevae.photos import CELEBA_SIZE
-from facevae.sources import SETTINGS, DownloadSettings, fill_raw
+from facevae.celeba.tables import IMAGES
+from facevae.core.command import run
+from facevae.core.options import Downloads, Params, Workers, default_downloads
+from facevae.core.params import load_section
+from facevae.preparation.disk_needs import tell_needs
+from facevae.sources.celeba import CelebaSettings, expected_size
+from facevae.sources.photos import CELEBA_SIZE
+from facevae.sources.source import SETTINGS, DownloadSettings, fill_raw
 
 
 def main(

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.hardware import measure_on
-from facevae.options import Device
-from facevae.posteriors import encode_splits, save_posteriors
-from facevae.vae import rebuild
-from facevae.weights import load_weights
+from facevae.core.command import run
+from facevae.core.options import Device
+from facevae.data.arrays import open_vae
+from facevae.latents.posteriors import encode_splits, save_posteriors
+from facevae.models.vae import rebuild
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_weights
 
 
 def main(

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_dae
-from facevae.command import run
-from facevae.dae import rebuild
-from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
-from facevae.dae_sweep import SWEEP_COLUMNS, sweep_noise
-from facevae.files import write_json
-from facevae.hardware import measure_on
-from facevae.options import Device, Params
-from facevae.params import load_section
-from facevae.plots import image_sheet
-from facevae.tables import write_table
-from facevae.weights import load_weights
+from facevae.core.command import run
+from facevae.core.files import write_json
+from facevae.core.options import Device, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_dae
+from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
+from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, sweep_noise
+from facevae.figures.base import image_sheet
+from facevae.models.dae import rebuild
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_weights
 
 
 def main(

@@ -5,25 +5,25 @@ from typing import Annotated
 
 import typer
 
-from facevae import classifier
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.edit_evaluation import SCORE_COLUMNS
-from facevae.files import whole_folder, write_json
-from facevae.hardware import measure_on
-from facevae.identity import embedder
-from facevae.images import frame_from_facts
-from facevae.mixture import load_mixture
-from facevae.options import Device, Params
-from facevae.pairs import read_pairs
-from facevae.params import load_section
-from facevae.posteriors import load_posteriors
-from facevae.tables import write_table
-from facevae.vae import rebuild
-from facevae.vae_evaluation import Models, VaeEvaluation, check_fit, evaluate_autoencoder
-from facevae.vae_pictures import draw_pictures
-from facevae.vectors import load_vectors
-from facevae.weights import load_weights
+from facevae.celeba.pairs import read_pairs
+from facevae.core.command import run
+from facevae.core.files import whole_folder, write_json
+from facevae.core.options import Device, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.evaluation.counterfactual import SCORE_COLUMNS
+from facevae.evaluation.vae import Models, VaeEvaluation, check_fit, evaluate_autoencoder
+from facevae.figures.vae import draw_pictures
+from facevae.imaging.frames import frame_from_facts
+from facevae.latents.mixture import load_mixture
+from facevae.latents.posteriors import load_posteriors
+from facevae.latents.vectors import load_vectors
+from facevae.models import classifier
+from facevae.models.identity import embedder
+from facevae.models.vae import rebuild
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_weights
 
 
 def main(

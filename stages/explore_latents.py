@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.files import whole_folder
-from facevae.hardware import measure_on
-from facevae.latent_pictures import LatentExploration, check_fit, draw_explorations
-from facevae.options import Device, Params
-from facevae.params import load_section
-from facevae.posteriors import load_posteriors
-from facevae.vae import rebuild
-from facevae.weights import load_weights
+from facevae.core.command import run
+from facevae.core.files import whole_folder
+from facevae.core.options import Device, Params
+from facevae.core.params import load_section
+from facevae.data.arrays import open_vae
+from facevae.figures.latents import LatentExploration, check_fit, draw_explorations
+from facevae.latents.posteriors import load_posteriors
+from facevae.models.vae import rebuild
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_weights
 
 
 def main(

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.mixture import MixtureSettings, fit_mixture, save_mixture
-from facevae.options import Params
-from facevae.params import load_section
-from facevae.posteriors import load_posteriors
+from facevae.core.command import run
+from facevae.core.options import Params
+from facevae.core.params import load_section
+from facevae.data.arrays import open_vae
+from facevae.latents.mixture import MixtureSettings, fit_mixture, save_mixture
+from facevae.latents.posteriors import load_posteriors
 
 
 def main(

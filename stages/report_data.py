@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from facevae.archives import open_archive
-from facevae.arrays import open_dae, open_vae
-from facevae.celeba import IMAGES, SKIPPED
-from facevae.command import run
-from facevae.data_pictures import draw_contact_sheet, draw_correlations
-from facevae.data_report import ReportSettings, describe_data
-from facevae.files import whole_file, write_json
-from facevae.options import Params
-from facevae.params import load_section
-from facevae.tables import write_table
+from facevae.celeba.tables import IMAGES, SKIPPED
+from facevae.core.command import run
+from facevae.core.files import whole_file, write_json
+from facevae.core.options import Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_dae, open_vae
+from facevae.figures.data import draw_contact_sheet, draw_correlations
+from facevae.imaging.archive import open_archive
+from facevae.preparation.report_data import ReportSettings, describe_data
 
 
 def main(

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_dae
-from facevae.command import run
-from facevae.dae import DaeSettings, facts_of
-from facevae.dae_training import train_denoiser
-from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.params import load_section
-from facevae.runs import Options, start_run
-from facevae.tables import write_table
-from facevae.weights import save_weights
+from facevae.core.command import run
+from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_dae
+from facevae.models.dae import facts_of
+from facevae.nn.model_files import save_weights
+from facevae.training.dae import DaeSettings, train_denoiser
+from facevae.training.loop.run import Options, start_run
 
 
 def main(

@@ -1,23 +1,25 @@
 """Stage train_identity: train the network that says whether an edit keeps the person."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.celeba import read_identities
-from facevae.classifier import rebuild
-from facevae.command import run
-from facevae.files import write_json
-from facevae.identity import IdentitySettings, facts_of
-from facevae.identity_evaluation import identity_metrics, in_words, persons_of, unseen_of
-from facevae.identity_training import HISTORY_COLUMNS, digest, train_identity
-from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.params import load_section
-from facevae.runs import Options, start_run
-from facevae.tables import write_table
-from facevae.weights import load_weights, save_weights
+from facevae.celeba.tables import read_identities
+from facevae.core.command import run
+from facevae.core.files import write_json
+from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.data.persons import persons_of, unseen_of
+from facevae.evaluation.identity import identity_metrics, in_words, verification_auc
+from facevae.models.classifier import rebuild
+from facevae.models.identity import facts_of
+from facevae.nn.model_files import load_weights, save_weights
+from facevae.training.identity import HISTORY_COLUMNS, IdentitySettings, digest, train_identity
+from facevae.training.loop.run import Options, start_run
 
 
 def main(
@@ -52,7 +54,7 @@ def main(
     inputs = data.manifest | {"identity": digest(persons, valid, start)}
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_identity", options, settings.model_dump(), inputs) as training:
-        network, history = train_identity(data, persons, start, valid, settings, training)
+        network, history = train_identity(data, persons, start, partial(verification_auc, valid), settings, training)
         if not training.processes.first:
             return
         metrics = identity_metrics(network, persons, start, test, training.device)
@@ -60,7 +62,7 @@ def main(
         save_weights(model, network.state_dict() if network else {}, facts)
         write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
         write_json(results / "metrics.json", metrics)
-    print(f"{model}: {in_words(metrics, persons, settings)}; details in {results}")
+    print(f"{model}: {in_words(metrics, persons, settings.least_images, settings.least_persons)}; details in {results}")
 
 
 if __name__ == "__main__":

@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.classifier import ClassifierSettings, facts_of
-from facevae.command import run
-from facevae.files import write_json
-from facevae.judge_evaluation import judge_accuracies
-from facevae.judge_training import train_classifier
-from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.params import load_section
-from facevae.runs import Options, start_run
-from facevae.tables import write_table
-from facevae.weights import save_weights
+from facevae.core.command import run
+from facevae.core.files import write_json
+from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.evaluation.judge import judge_accuracies
+from facevae.models.classifier import facts_of
+from facevae.nn.model_files import save_weights
+from facevae.training.classifier import ClassifierSettings, train_classifier
+from facevae.training.loop.run import Options, start_run
 
 
 def main(

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from facevae.arrays import open_vae
-from facevae.command import run
-from facevae.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.params import load_section
-from facevae.runs import Options, start_run
-from facevae.tables import write_table
-from facevae.vae import VaeSettings, facts_of
-from facevae.vae_training import train_autoencoder
-from facevae.weights import save_weights
+from facevae.core.command import run
+from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
+from facevae.core.params import load_section
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.models.vae import facts_of
+from facevae.nn.model_files import save_weights
+from facevae.training.loop.run import Options, start_run
+from facevae.training.vae import VaeSettings, train_autoencoder
 
 
 def main(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facevae.vectors import METHODS, AttributeVectors
+from facevae.latents.vectors import METHODS, AttributeVectors
 
 COLOURS = ("Red", "Green", "Blue")
 

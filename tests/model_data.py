@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from facevae.arrays import MANIFEST, VaeArrays, write_npy, write_rows
-from facevae.files import write_json
-from facevae.images import encode_png
-from facevae.pairs import Drawing, write_pairs
-from facevae.steps import Step
+from facevae.celeba.pairs import Drawing, write_pairs
+from facevae.core.files import write_json
+from facevae.data.arrays import MANIFEST, VaeArrays, write_npy, write_rows
+from facevae.imaging.codec import encode_png
+from facevae.training.loop.step import Step
 
 NAMES = ("Bright", "Striped", "Nobody")
 SIZE = 16

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from facevae.celeba import (
+from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
@@ -20,8 +20,8 @@ from facevae.celeba import (
     write_landmarks,
     write_numbers,
 )
-from facevae.errors import FacevaeError
-from facevae.inspection import write_flaws
+from facevae.core.errors import FacevaeError
+from facevae.sources.inspection import write_flaws
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY.parent / "shared/celeba-sample"

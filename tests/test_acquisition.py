@@ -17,9 +17,9 @@ import requests
 from download_server import CONTENT, Reply, serving
 from raw_data import files_below, one_line
 
-from facevae.acquisition import WANTED, Wanted, acquire, find
-from facevae.places import parse_place
-from facevae.transfers import Patience
+from facevae.sources.locate import WANTED, Wanted, acquire, find
+from facevae.sources.retry import Patience
+from facevae.sources.urls import parse_place
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 OTHER = "0" * 32

@@ -1,7 +1,4 @@
-"""The house: who stands on which floor, who may import whom, and what is declared of the world outside.
-
-Imports only go down. Two modules of one floor don't know each other.
-"""
+"""The house: which rooms there are, who may import whom, and what is declared of the world outside."""
 
 import ast
 import re
@@ -9,66 +6,49 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
-from import_closure import ROOT, closure, imports, modules, path_of, third_party
 
-# From the ground up. Of what a floor holds, a line says it.
-FLOORS_WITHOUT_TORCH = {
-    "names, errors": "attributes errors face_canvas memory names progress",
-    "whole files, room on the disk; places on the network": "disk files places",
-    "typed parameters, processes, file formats": (
-        "arrays classical command face_attributes face_looks params plots tables transfers workers zips"
-    ),
-    "one image; parts of a drawn face; who trains; who can have what; files fetched": (
-        "drive face_features face_scene images kaggle noise options plausibility settings splits"
-    ),
-    "images of one size, CelebA's tables": "celeba face_hair needs pairs tiffs",
-    "packed images, CelebA's files": "acquisition archives",
-    "whole drawn faces; images framed, cached, inspected, described": (
-        "caching data_pictures data_report faces framing inspection noisy_copies photos"
-    ),
-    "each source of faces; one's own images for the models": "celeba_source drawn_source folder_source portraits",
-    "the three sources of faces": "sources",
-}
-FLOORS_WITH_TORCH = {
-    "arithmetic on tensors; the machine and its processes; weights, checkpoints, logs": (
-        "batches checkpoints directions hardware latents layers logs losses metrics processes vgg weights"
-    ),
-    "settings of every training; a step, a state, a run; what is made of latents": (
-        "mixture optimization runs states steps vae_networks vectors"
-    ),
-    "augmentation; the training loop": "augmentation training",
-    "the denoiser, the classifier": "classifier dae",
-    "their training and measures; the autoencoder": (
-        "dae_evaluation dae_training feature_losses frechet identity judge_evaluation judge_training "
-        "photo_denoising vae"
-    ),
-    "the denoiser at several noise levels; persons; the autoencoder trained; its latents": (
-        "dae_sweep identity_evaluation posteriors probe vae_training"
-    ),
-    "one side of the autoencoder measured each; latents arranged; persons trained": (
-        "edit_evaluation identity_training latent_maps reconstruction_evaluation sample_evaluation"
-    ),
-    "edits in figures, and how strong they are": "edit_metrics latent_pictures strengths",
-    "the autoencoder measured": "vae_evaluation",
-    "the autoencoder's pictures; one's own faces edited": "editing vae_pictures",
-    "the command facevae": "cli",
-}
-FLOORS = [
-    {f"facevae.{name}" for name in names.split()}
-    for names in (*FLOORS_WITHOUT_TORCH.values(), *FLOORS_WITH_TORCH.values())
-]
-TORCH_FREE = set().union(*FLOORS[: len(FLOORS_WITHOUT_TORCH)])
+from bench.rooms import (
+    PACKAGES,
+    ROOMS,
+    ROOT,
+    arrows,
+    closure,
+    imported_names,
+    imports,
+    is_upward,
+    modules,
+    path_of,
+    room_of,
+)
+
+TORCH_FREE_ROOMS = ("core", "jobs", "imaging", "celeba", "drawing", "sources", "data", "preparation")
+TORCH_FREE = {module for module in modules("facevae") if room_of(module) in TORCH_FREE_ROOMS}
 TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
 DATA_STAGES = {f"stages.{name}" for name in ("download", "crop_pad", "add_noise", "cache_arrays", "report_data")}
 
+# Stages whose module is named by what it makes.
+ELSEWHERE = {
+    "download": ("sources", "source"),
+    "encode": ("latents", "encoding"),
+    "fit_mixture": ("latents", "mixture"),
+    "attribute_vectors": ("latents", "vectors"),
+    "explore_latents": ("figures", "latents"),
+    "train_judge": ("training", "classifier"),
+}
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"kagglehub", "pythae"}  # facevae/kaggle.py and bench/training.py say in one line that they are missing
+OPTIONAL = {
+    "kagglehub",
+    "pythae",
+}  # facevae/sources/kaggle.py and bench/training.py say in one line that they are missing
 NOT_IMPORTED = {
     "dvc": "runs the stages",
-    "ruamel-yaml": "facevae/settings.py; its parts share a name, and the next one is found",
+    "ruamel-yaml": "facevae/app/presets.py; its parts share a name, and the next one is found",
     "ruamel-yaml-clib": "its parser, which DVC reads its files with",
     "pywavelets": "the wavelets of scikit-image",
     "tensorboard": "torch.utils.tensorboard imports it",
@@ -80,19 +60,57 @@ NOT_IMPORTED = {
 }
 
 
-def floor_of(module: str) -> int:
-    return next(number for number, floor in enumerate(FLOORS) if module in floor)
-
-
-def test_every_module_stands_on_one_floor():
-    placed = sorted(module for floor in FLOORS for module in floor)
-    assert placed == modules("facevae"), "name each module of facevae/ once in the floors above"
+def test_every_folder_is_a_room():
+    folders = {path.parent.relative_to(ROOT / "facevae").as_posix() for path in (ROOT / "facevae").rglob("*.py")}
+    assert folders - {"."} == set(ROOMS), "name each folder of facevae/ once in bench/rooms.py"
+    assert [path.name for path in (ROOT / "facevae").glob("*.py")] == ["__init__.py"], "every module lives in a room"
 
 
 @pytest.mark.parametrize("module", modules("facevae"))
 def test_imports_go_down(module):
-    wrong = {name for name in imports(module) if name.startswith("stages") or floor_of(name) >= floor_of(module)}
-    assert not wrong, f"{module}, on floor {floor_of(module)}, imports {wrong} from its own floor or above"
+    wrong = {
+        name for name in imports(module) if not name.startswith("facevae.") or is_upward(room_of(module), room_of(name))
+    }
+    assert not wrong, f"{module} imports {wrong} from a room above its own"
+
+
+@pytest.mark.parametrize("package", ["facevae", "stages"])
+def test_no_import_comes_back(package):
+    TopologicalSorter({module: imports(module) for module in modules(package)}).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_imports(room):
+    """The last sentence of a package's docstring names the rooms that it may import from."""
+    docstring = ast.get_docstring(ast.parse((ROOT / "facevae" / room / "__init__.py").read_text(encoding="utf-8")))
+    said = re.search(r"Imports (?:no other room|([\w., ]+))\.[^.]*$", docstring)
+    names = {"training.loop" if name == "training.loop" else name for name in re.findall(r"[\w.]+", said[1] or "")}
+    allowed = {name.replace(".", "/") for name in names - {"and"}}
+    found = {end for start, end in arrows() if start == room}
+    assert found == allowed - {room}, f"facevae/{room}/__init__.py"
+
+
+@pytest.mark.parametrize("module", modules("facevae"))
+def test_a_name_does_not_repeat_its_room(module):
+    name = module.split(".")[-1]
+    words = {room.split("/")[-1] for room in (room_of(module),)}
+    assert not any(name.startswith(f"{word}_") or name.endswith(f"_{word}") for word in words)
+
+
+def test_a_stages_code_lives_in_a_module_of_its_name():
+    """crop_pad in preparation/crop_pad.py, train_dae in training/dae.py, evaluate_vae in evaluation/vae.py."""
+    names = {tuple(module.split(".")[-2:]) for module in modules("facevae")}
+    rooms = {"train": "training", "evaluate": "evaluation"}
+    for stage in (module.split(".")[1] for module in modules("stages")):
+        verb, _, noun = stage.partition("_")
+        named = [room for room, name in names if name == stage]
+        assert named or (rooms.get(verb), noun) in names or stage in ELSEWHERE, stage
+    assert all((room, name) in names for room, name in ELSEWHERE.values())
+
+
+def test_the_rooms_can_be_printed():
+    done = subprocess.run([sys.executable, "-m", "bench.rooms"], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0 and "0 upwards" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("module", sorted(TORCH_FREE | DATA_STAGES))
@@ -116,7 +134,7 @@ def test_stages_are_thin(module):
     assert len(path_of(module).read_text(encoding="utf-8").splitlines()) <= 80
 
 
-@pytest.mark.parametrize("package", ["facevae", "stages"])
+@pytest.mark.parametrize("package", ["facevae", "stages", *(f"facevae/{room}" for room in ROOMS)])
 def test_packages_hold_a_docstring_only(package):
     (only,) = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8")).body
     assert isinstance(only, ast.Expr) and isinstance(only.value, ast.Constant) and isinstance(only.value.value, str)
@@ -134,8 +152,8 @@ def test_imported_packages_are_declared(folder):
     if folder in ("tests", "bench"):
         declared |= requirements(PROJECT["optional-dependencies"]["dev"])
     undeclared = {
-        path.name: names
-        for path in sorted((ROOT / folder).glob("*.py"))
+        str(path.relative_to(ROOT)): names
+        for path in sorted((ROOT / folder).rglob("*.py"))
         if (names := distributions(third_party(path)) - declared - OPTIONAL)
     }
     assert not undeclared, "declare them in pyproject.toml"
@@ -166,7 +184,7 @@ def test_no_registry_address():
 
 
 def python_files():
-    return [path for folder in ("facevae", "stages", "tests", "bench") for path in (ROOT / folder).glob("*.py")]
+    return [path for folder in ("facevae", "stages", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
 
 
 def oldest_python() -> tuple[int, int]:
@@ -177,6 +195,13 @@ def oldest_python() -> tuple[int, int]:
 def requirements(lines: list[str]) -> set[str]:
     """Normalised names of the packages in requirement lines."""
     return {normalised(re.match(r"[A-Za-z0-9._-]+", line).group()) for line in lines}
+
+
+def third_party(path: Path) -> set[str]:
+    """Top names of the packages from elsewhere that a source file imports."""
+    tops = {name.split(".")[0] for name in imported_names(path)}
+    beside = {neighbour.stem for neighbour in path.parent.glob("*.py")}  # tests import their helpers by bare names
+    return tops - set(PACKAGES) - sys.stdlib_module_names - beside
 
 
 known_distributions = cache(packages_distributions)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from raw_data import encoded, files_below, one_line, photo, write_entries
 
-from facevae.archives import Flaw, open_archive, write_changed
-from facevae.images import decode
-from facevae.tiffs import TiffFormat
-from facevae.zips import LARGEST_ENTRY, open_zip, stored_header, write_zip
+from facevae.imaging.archive import Flaw, open_archive, write_changed
+from facevae.imaging.codec import decode
+from facevae.imaging.tiff import TiffFormat
+from facevae.imaging.zip_format import LARGEST_ENTRY, open_zip, stored_header, write_zip
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from raw_data import one_line
 
-from facevae.arrays import MANIFEST, ROWS, open_dae, open_vae, write_npy, write_rows
-from facevae.files import write_json
+from facevae.core.files import write_json
+from facevae.data.arrays import MANIFEST, ROWS, open_dae, open_vae, write_npy, write_rows
 
 IMAGES = np.arange(5 * 2 * 2 * 3, dtype=np.uint8).reshape(5, 2, 2, 3)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from model_data import training_step
 
-from facevae.augmentation import random_crop, random_flip
+from facevae.training.loop.augmentation import random_crop, random_flip
 
 
 def some_bytes(*shape):

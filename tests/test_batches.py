@@ -8,7 +8,7 @@ import pytest
 import torch
 from raw_data import one_line
 
-from facevae.batches import DeviceRows, HostRows, fits, in_order, place, shuffled
+from facevae.training.loop.batches import DeviceRows, HostRows, fits, in_order, place, shuffled
 
 CPU = torch.device("cpu")
 
@@ -90,7 +90,7 @@ def test_a_consumer_that_stops_early_leaves_no_thread(tmp_path):
     next(batches)
     batches.close()
     code = (
-        "import numpy as np, torch; from facevae.batches import HostRows, in_order\n"
+        "import numpy as np, torch; from facevae.training.loop.batches import HostRows, in_order\n"
         "batches = HostRows((np.zeros((10, 3)),), torch.device('cpu')).batches(in_order(10, 1)); next(batches)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -109,10 +109,10 @@ MEASURE = """
 import resource, sys
 import numpy as np, torch
 from torch import nn
-from facevae.logs import RunLog
-from facevae.optimization import TrainingSettings
-from facevae.runs import Run
-from facevae.training import fit
+from facevae.training.loop.log import RunLog
+from facevae.training.loop.optimizer import TrainingSettings
+from facevae.training.loop.run import Run
+from facevae.training.loop.fit import fit
 
 images = np.load(sys.argv[1], mmap_mode="r")
 settings = TrainingSettings.model_validate(eval(sys.argv[2]) | {"batch_size": 256, "epochs": 1})

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from import_closure import ROOT
 from torch import nn
 
 from bench import reading, training
 from bench.cases import CASES, load_cases
 from bench.measuring import Stopwatch, flops_per_image
-from facevae.errors import FacevaeError
+from bench.rooms import ROOT
+from facevae.core.errors import FacevaeError
 
 PARAMS = ROOT / "params.yaml"
 CPU = torch.device("cpu")

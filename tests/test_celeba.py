@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from raw_data import SAMPLE, one_line
 
-from facevae.attributes import ATTRIBUTES
-from facevae.celeba import (
-    read_attributes,
-    read_identities,
-    read_partitions,
-    write_attributes,
-    write_numbers,
-)
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.tables import read_attributes, read_identities, read_partitions, write_attributes, write_numbers
 
 GOOD = "3\nSmiling Young\n1.jpg  1 -1\n2.jpg -1 -1\n3.jpg -1  1\n"
 

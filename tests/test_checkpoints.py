@@ -10,8 +10,8 @@ import pytest
 import torch
 from raw_data import one_line
 
-from facevae import checkpoints
-from facevae.checkpoints import Checkpoint, Slot, checkpoint_folder, unpack
+from facevae.training.loop import checkpoint
+from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, unpack
 
 FACTS = {"history": [{"epoch": 1, "learning_rate": 0.1, "train_loss": 1 / 3}], "step": 2}
 
@@ -124,7 +124,7 @@ def test_the_folder_stays_with_a_checkpoint_and_goes_without(tmp_path):
 
 def test_a_living_process_of_its_own_is_refused(tmp_path):
     code = (
-        "import sys, pathlib; from facevae.checkpoints import Checkpoint\n"
+        "import sys, pathlib; from facevae.training.loop.checkpoint import Checkpoint\n"
         f"with Checkpoint(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -165,7 +165,7 @@ def test_the_folder_depends_on_settings_and_code(tmp_path, monkeypatch):
     ]
     copy = tmp_path / "checkpoints.py"
     copy.write_text("# other code\n")
-    monkeypatch.setattr(checkpoints, "__file__", str(copy))
+    monkeypatch.setattr(checkpoint, "__file__", str(copy))
     others.append(checkpoint_folder("train_x", {"rate": 0.1, "size": 1}, ["a"]))
     assert len({folder, *others}) == 4
     monkeypatch.delenv("DVC_ROOT")

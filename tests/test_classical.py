@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from facevae.classical import CLASSICAL
-from facevae.noise import Noise
+from facevae.data.noise import Noise
+from facevae.evaluation.classical import CLASSICAL
 
 # A colour, so that channels taken for a third dimension show; close to grey, for else none would resemble another.
 PLAIN = np.tile(np.array([140, 128, 116], np.uint8), (218, 178, 1))

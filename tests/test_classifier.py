@@ -7,9 +7,10 @@ from model_data import CLASSIFIER, training_step, vae_arrays, validation_step
 from raw_data import one_line
 from torch import nn
 
-from facevae.classifier import Classifier, ClassifierSettings, classifier_terms, facts_of, positive_weights, rebuild
-from facevae.judge_evaluation import balanced_accuracies, judge_accuracies
-from facevae.judge_training import classifier_terms_of
+from facevae.evaluation.classification import balanced_accuracies
+from facevae.evaluation.judge import judge_accuracies
+from facevae.models.classifier import Classifier, facts_of, rebuild
+from facevae.training.classifier import ClassifierSettings, classifier_terms, classifier_terms_of, positive_weights
 
 CPU = torch.device("cpu")
 

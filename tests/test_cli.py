@@ -11,26 +11,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from import_closure import ROOT
 from model_data import DAE, VAE
 from PIL import Image
 from raw_data import encoded, files_below, one_line, photo
 from torch import nn
 from typer.main import get_command
 
-from facevae import cli, dae
-from facevae.cli import MULTIPLES, app, fold_strengths, main
-from facevae.dae import DaeSettings, make_network
-from facevae.images import encode_png
-from facevae.latents import edit
-from facevae.layers import as_bytes
-from facevae.mixture import Mixture, save_mixture
-from facevae.portraits import PortraitFrame, read_image
-from facevae.posteriors import decode_all, posterior_means
-from facevae.sample_evaluation import prior_draws
-from facevae.vae import Vae, VaeSettings, facts_of
-from facevae.vectors import AttributeVectors, Recommendation, save_vectors
-from facevae.weights import save_weights
+from bench.rooms import ROOT
+from facevae.app import cli
+from facevae.app.cli import MULTIPLES, app, fold_strengths, main
+from facevae.app.portraits import PortraitFrame, read_image
+from facevae.evaluation.samples import prior_draws
+from facevae.imaging.codec import encode_png
+from facevae.latents.arithmetic import edit
+from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.mixture import Mixture, save_mixture
+from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
+from facevae.models import dae
+from facevae.models.dae import make_network
+from facevae.models.vae import Vae, facts_of
+from facevae.nn.layers import as_bytes
+from facevae.nn.model_files import save_weights
+from facevae.training.dae import DaeSettings
+from facevae.training.vae import VaeSettings
 
 CPU = torch.device("cpu")
 COMMANDS = ("edit", "reconstruct", "denoise", "interpolate", "sample", "attributes")
@@ -134,7 +137,7 @@ def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
     def image_sheet(path, rows, row_titles, column_titles=(), title=""):
         drawn[str(path)] = (rows, list(column_titles), title)
 
-    monkeypatch.setattr("facevae.plots.image_sheet", image_sheet)
+    monkeypatch.setattr("facevae.figures.base.image_sheet", image_sheet)
     facevae("edit", "ann.png", "bob.jpg", "-a", "Eyeglasses", "-s", "3", "--sheet", "-o", "sheets")
     assert sorted(drawn) == ["sheets/ann_strengths.png", "sheets/bob_strengths.png"]
     ([row], titles, title) = drawn["sheets/bob_strengths.png"]
@@ -464,7 +467,7 @@ def test_the_way_a_strength_is_given_is_explained(facevae):
 
 def test_as_a_process(folder, models):
     Path("text.jpg").write_bytes(b"This is no image.\n")
-    command = [sys.executable, "-m", "facevae.cli", "denoise", "ann.png", "text.jpg", "--models", str(models)]
+    command = [sys.executable, "-m", "facevae.app.cli", "denoise", "ann.png", "text.jpg", "--models", str(models)]
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)

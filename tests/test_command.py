@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facevae.command import run
-from facevae.errors import FacevaeError
+from facevae.core.command import run
+from facevae.core.errors import FacevaeError
 
 
 def ends(main, monkeypatch, capsys, *arguments):

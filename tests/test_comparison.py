@@ -6,17 +6,17 @@ import shutil
 
 import pytest
 import yaml
-from import_closure import ROOT
 
 from bench.comparison import MEASURED, ROWS, choose, measured, read_rows
+from bench.rooms import ROOT
 from bench.verify import set_params
-from facevae.dae import DaeSettings
-from facevae.dae_evaluation import DaeEvaluation
-from facevae.errors import FacevaeError
-from facevae.images import VaeCrop
-from facevae.params import load_section
-from facevae.splits import DaeCache
-from facevae.vae import VaeSettings
+from facevae.celeba.splits import DaeCache
+from facevae.core.errors import FacevaeError
+from facevae.core.params import load_section
+from facevae.evaluation.dae import DaeEvaluation
+from facevae.imaging.frames import VaeCrop
+from facevae.training.dae import DaeSettings
+from facevae.training.vae import VaeSettings
 
 KNOWN = read_rows(ROWS)
 PAGE = ROOT / "docs/results.md"

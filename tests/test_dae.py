@@ -8,21 +8,17 @@ import torch
 from model_data import DAE, LISTS, training_step, validation_step
 from torch import nn
 
-from facevae.dae import (
+from facevae.models.dae import UnetNetwork, denoise, facts_of, make_network, rebuild
+from facevae.training.dae import (
     DaeSettings,
-    UnetNetwork,
     add_fresh_noise,
     augment,
-    denoise,
+    dae_terms_of,
     denoising_terms,
-    facts_of,
-    make_network,
     mean_colour,
-    rebuild,
     with_sigma,
 )
-from facevae.dae_training import dae_terms_of
-from facevae.steps import Step
+from facevae.training.loop.step import Step
 
 
 def settings(**changes):

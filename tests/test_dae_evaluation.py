@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from facevae.arrays import DaeArrays
-from facevae.dae_evaluation import DaeEvaluation, denoised_examples, evaluate_denoiser, mean_colour, summary
+from facevae.data.arrays import DaeArrays
+from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, mean_colour, summary
 
 CPU = torch.device("cpu")
 PAD = 2

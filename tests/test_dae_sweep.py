@@ -10,13 +10,14 @@ import torch
 from raw_data import make_params, photo, write_entries
 from torch import nn
 
-from facevae.arrays import DaeArrays, open_dae
-from facevae.celeba import write_numbers
-from facevae.classical import CLASSICAL
-from facevae.dae_evaluation import DaeEvaluation, evaluate_denoiser
-from facevae.dae_sweep import SWEEP_COLUMNS, Sweep, sweep_noise
-from facevae.images import encode_png, stem
-from facevae.noise import Noise
+from facevae.celeba.tables import write_numbers
+from facevae.data.arrays import DaeArrays, open_dae
+from facevae.data.noise import Noise
+from facevae.evaluation.classical import CLASSICAL
+from facevae.evaluation.dae import DaeEvaluation, evaluate_denoiser
+from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, Sweep, sweep_noise
+from facevae.imaging.codec import encode_png
+from facevae.imaging.names import stem
 from stages import add_noise, cache_arrays
 
 CPU = torch.device("cpu")

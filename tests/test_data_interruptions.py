@@ -13,8 +13,8 @@ import pytest
 from project_copy import ENVIRONMENT, copy_project, dvc, keep_stages, shrink, stages_run
 from raw_data import encoded, files_below, photo, write_entries
 
-from facevae.attributes import ATTRIBUTES
-from facevae.celeba import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.tables import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
 from stages import add_noise, cache_arrays, crop_pad, download
 
 STAGES = ("download", "crop_pad_dae", "crop_pad_vae", "add_noise", "cache_arrays_dae", "cache_arrays_vae")

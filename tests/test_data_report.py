@@ -14,9 +14,8 @@ import yaml
 from PIL import Image
 from raw_data import NAMES, SAMPLE, encoded, files_below, make_params, make_raw, one_line, write_entries
 
-from facevae import data_pictures, data_report
-from facevae.archives import Archive, open_archive
-from facevae.celeba import (
+from facevae.celeba.splits import PARTITIONS
+from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
@@ -29,11 +28,20 @@ from facevae.celeba import (
     write_landmarks,
     write_numbers,
 )
-from facevae.data_pictures import choose_faces, draw_contact_sheet, images_of, in_cell
-from facevae.data_report import attribute_rates, brightness, digests, eye_distances, in_two, phi_coefficients
-from facevae.images import decode
-from facevae.inspection import Flaw, write_flaws
-from facevae.splits import PARTITIONS
+from facevae.figures import data as data_pictures
+from facevae.figures.data import choose_faces, draw_contact_sheet, images_of, in_cell
+from facevae.imaging.archive import Archive, open_archive
+from facevae.imaging.codec import decode
+from facevae.preparation import report_data as report_module
+from facevae.preparation.report_data import (
+    attribute_rates,
+    brightness,
+    digests,
+    eye_distances,
+    in_two,
+    phi_coefficients,
+)
+from facevae.sources.inspection import Flaw, write_flaws
 from stages import add_noise, cache_arrays, crop_pad, report_data
 
 TEN = [f"{number:06d}.jpg" for number in range(1, 11)]
@@ -91,7 +99,7 @@ def test_what_stands_in_two_parts():
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc says how much memory is mapped")
 def test_a_memory_map_is_given_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(data_report, "_BYTES_AT_ONCE", 1_000_000)
+    monkeypatch.setattr(report_module, "_BYTES_AT_ONCE", 1_000_000)
     images = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (4000, 64, 64, 3))
     images[::7] = 1
     images.flush()
@@ -167,7 +175,7 @@ def project(made, tmp_path) -> Project:
 def undrawn(project, monkeypatch) -> Project:
     """The same, of which no picture is drawn."""
     for name in ("draw_correlations", "draw_contact_sheet"):
-        monkeypatch.setattr(report_data, name, lambda *_: None)
+        monkeypatch.setattr(report_module, name, lambda *_: None)
     return project
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from facevae.directions import (
+from facevae.latents.arithmetic import edit, explained_change
+from facevae.latents.directions import (
     balanced,
     bootstrap_stability,
     classifier_normals,
@@ -15,7 +16,6 @@ from facevae.directions import (
     project_out,
     regression,
 )
-from facevae.latents import edit, explained_change
 
 # Of twenty faces nine have both attributes, nine none, and one each only one.
 CORRELATED = torch.tensor([[1, 1]] * 9 + [[1, 0], [0, 1]] + [[0, 0]] * 9)

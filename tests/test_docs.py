@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser
-from import_closure import ROOT, modules
 from project_copy import project_files
+
+from bench.rooms import ROOT, modules
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *(path for path in [ROOT / "CHANGELOG.md"] if path.exists()), *ROOT.glob("docs/**/*.md")]
@@ -121,7 +122,7 @@ def test_dvc_commands_parse(command):
 def test_python_commands_exist(command):
     words = shlex.split(command)[1:]
     if words[0] == "-m":
-        ours = {*modules("stages"), "facevae.settings"}
+        ours = {*modules("stages"), "facevae.app.presets"}
         assert words[1] in ours or words[1].split(".")[0] not in ("stages", "facevae"), words[1]
     else:
         assert words[0].startswith("-") or (ROOT / words[0]).exists()

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from raw_data import encoded, files_below, make_params, make_raw, one_line, photo, write_entries
 
-from facevae import disk, drawn_source, needs
-from facevae.archives import open_archive
-from facevae.attributes import ATTRIBUTES
-from facevae.celeba import (
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.pairs import read_pairs
+from facevae.celeba.splits import partition_by_name
+from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
@@ -32,9 +32,11 @@ from facevae.celeba import (
     write_landmarks,
     write_numbers,
 )
-from facevae.images import decode
-from facevae.pairs import read_pairs
-from facevae.splits import partition_by_name
+from facevae.imaging.archive import open_archive
+from facevae.imaging.codec import decode
+from facevae.jobs import disk
+from facevae.preparation import disk_needs
+from facevae.sources import synthetic
 from stages import download
 
 OUTPUTS = {IMAGES, ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE, LANDMARKS_FILE, SKIPPED, PAIRS}
@@ -52,7 +54,7 @@ def fetch(tmp_path: Path, workers: int = 1, **changes: object) -> Path:
 
 
 def test_drawn_faces(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(drawn_source.faces, "DRAWN", ("Eyeglasses", "Smiling"))
+    monkeypatch.setattr(synthetic, "DRAWN", ("Eyeglasses", "Smiling"))
     raw = fetch(tmp_path, download__synthetic={"images": 5, "seed": 3, "pairs": 2})
     assert capsys.readouterr().out.splitlines()[-1] == f"{raw / IMAGES}: 5 images, source synthetic"
     assert set(files_below(raw)) == OUTPUTS
@@ -60,10 +62,10 @@ def test_drawn_faces(tmp_path, monkeypatch, capsys):
     with open_archive(raw / IMAGES) as archive:
         assert archive.names == table.images == [f"{number:06d}.jpg" for number in range(1, 6)]
         image = decode(archive.read("000002.jpg"), "x")
-    has = drawn_source.faces.sample_attributes(3, 2)
+    has = synthetic.sample_attributes(3, 2)
     assert {name for name, value in zip(table.names, table.values[1], strict=True) if value == 1} == has
     # JPEG and its halved colour resolution change little on average.
-    assert np.abs(image.astype(int) - drawn_source.faces.draw(3, 2, has)).mean() < 4
+    assert np.abs(image.astype(int) - synthetic.draw(3, 2, has)).mean() < 4
     assert read_partitions(raw / PARTITION_FILE).by_stem() == {
         "000001": 0,
         "000002": 0,
@@ -268,7 +270,7 @@ def test_the_forms_of_kaggle(tmp_path, official):
 def test_what_the_data_will_take_is_told(tmp_path, official, capsys, monkeypatch):
     take(tmp_path, official)
     assert "images: the data take about" in capsys.readouterr().out
-    monkeypatch.setattr(needs, "free_space", lambda path: 1000)
+    monkeypatch.setattr(disk_needs, "free_space", lambda path: 1000)
     take(tmp_path, official)
     assert "warning: " in capsys.readouterr().out
     monkeypatch.setattr(disk, "free_space", lambda path: 1000)
@@ -281,7 +283,7 @@ def test_what_the_data_will_take_is_told(tmp_path, official, capsys, monkeypatch
 def test_needs_of_all_of_celeba(tmp_path):
     """202,599 images of 128 pixels: 10 GB of arrays, as much of packed images, and all of it again in DVC's cache."""
     params = make_params(tmp_path, crop_pad__vae__size=128, crop_pad__dae__images=1)
-    whole = needs.data_needs(params, 202_599, 1_443_490_838, (178, 218))
+    whole = disk_needs.data_needs(params, 202_599, 1_443_490_838, (178, 218))
     assert whole == pytest.approx(2 * (1.443e9 + 2 * 9.958e9), rel=0.001)
 
 

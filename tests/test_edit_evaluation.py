@@ -6,16 +6,10 @@ import torch
 from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from raw_data import one_line
 
-from facevae.edit_evaluation import (
-    SCORE_COLUMNS,
-    Faces,
-    counterfactual_scores,
-    embed_all,
-    judge_strengths,
-    judge_vectors,
-)
-from facevae.pairs import Pairs
-from facevae.vectors import METHODS, Recommendation
+from facevae.celeba.pairs import Pairs
+from facevae.evaluation.counterfactual import SCORE_COLUMNS, counterfactual_scores
+from facevae.evaluation.edits import Faces, embed_all, judge_strengths, judge_vectors
+from facevae.latents.vectors import METHODS, Recommendation
 
 CPU = torch.device("cpu")
 IMAGES = pictures([0, 2, 2], [2, 2, 2], [4, 2, 2], [5, 0, 0])

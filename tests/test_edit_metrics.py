@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from facevae.edit_evaluation import EditVerdict
-from facevae.edit_metrics import compare_methods, edit_metrics, methods_summary
-from facevae.vectors import METHODS
+from facevae.evaluation.edit_metrics import compare_methods, edit_metrics, methods_summary
+from facevae.evaluation.edits import EditVerdict
+from facevae.latents.vectors import METHODS
 
 VERDICTS = [
     EditVerdict("Red", "regression", 1.5, 3, 0.1, 0.6, 0.5, 0.02),

@@ -6,8 +6,8 @@ import torch
 from colour_models import Pixels, pictures
 from raw_data import one_line
 
-from facevae.editing import Change, choose_changes, edit_faces, interpolate_faces, reconstruct_faces
-from facevae.vectors import AttributeVectors, Recommendation
+from facevae.app.edit import Change, choose_changes, edit_faces, interpolate_faces, reconstruct_faces
+from facevae.latents.vectors import AttributeVectors, Recommendation
 
 CPU = torch.device("cpu")
 FIFTHS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [-1.0, -1.0, 0.0]]) / 5

@@ -10,12 +10,13 @@ from colour_models import COLOURS, Pixels, pictures
 from model_data import NAMES, SIZE, VAE, make_vae_arrays, vae_arrays
 from raw_data import files_below, one_line
 
-from facevae import latent_pictures
-from facevae.arrays import open_vae
-from facevae.latent_pictures import LatentExploration, check_fit, choose_analogies, draw_explorations
-from facevae.posteriors import Posteriors, encode_splits, save_posteriors
-from facevae.vae import Vae, VaeSettings, facts_of
-from facevae.weights import save_weights
+from facevae.data.arrays import open_vae
+from facevae.figures import latents as latent_pictures
+from facevae.figures.latents import LatentExploration, check_fit, choose_analogies, draw_explorations
+from facevae.latents.posteriors import Posteriors, encode_splits, save_posteriors
+from facevae.models.vae import Vae, facts_of
+from facevae.nn.model_files import save_weights
+from facevae.training.vae import VaeSettings
 from stages import explore_latents
 
 CPU = torch.device("cpu")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facevae import face_attributes, faces
-from facevae.attributes import ATTRIBUTES
-from facevae.errors import FacevaeError
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.core.errors import FacevaeError
+from facevae.drawing import attributes as face_attributes
+from facevae.drawing import draw as faces
 
 HERE = Path(faces.__file__).parent
 MODULES = sorted(HERE.glob("face*.py"))

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from facevae.classifier import Classifier
-from facevae.feature_losses import ClassifierLoss, PerceptualLoss
-from facevae.vgg import Vgg19
+from facevae.models.classifier import Classifier
+from facevae.models.vgg import Vgg19
+from facevae.training.feature_losses import ClassifierLoss, PerceptualLoss
 
 LAYERS = ("relu1_1", "relu2_1")
 # Grey levels per unit of a normalised image, squared: 255 times ImageNet's mean deviation.

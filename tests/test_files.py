@@ -6,7 +6,7 @@ import stat
 import pytest
 from raw_data import one_line
 
-from facevae.files import whole_file, whole_folder, write_json
+from facevae.core.files import whole_file, whole_folder, write_json
 
 
 def test_a_file_is_new_only_at_the_end(tmp_path):

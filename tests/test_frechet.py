@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from facevae.classifier import Classifier
-from facevae.frechet import FrechetDistance, JudgeEmbedding
+from facevae.evaluation.frechet import FrechetDistance, JudgeEmbedding
+from facevae.models.classifier import Classifier
 
 CPU = torch.device("cpu")
 

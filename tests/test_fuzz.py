@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from facevae.archives import open_archive
-from facevae.celeba import LANDMARKS, read_attributes, read_identities, read_landmarks, read_partitions
-from facevae.errors import FacevaeError
-from facevae.images import stem
+from facevae.celeba.tables import LANDMARKS, read_attributes, read_identities, read_landmarks, read_partitions
+from facevae.core.errors import FacevaeError
+from facevae.imaging.archive import open_archive
+from facevae.imaging.names import stem
 
 # The same examples every time: a test that fails once in a while teaches nobody anything.
 quick = settings(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from raw_data import one_line
 
-from facevae.hardware import describe, pick_device, pick_precision, prepare
+from facevae.nn.device import describe, pick_device, pick_precision, prepare
 
 CPU = torch.device("cpu")
 

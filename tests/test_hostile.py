@@ -15,9 +15,8 @@ import pytest
 from PIL import Image
 from raw_data import REPOSITORY, encoded, files_below, make_params, one_line, photo
 
-from facevae.archives import open_archive
-from facevae.attributes import ATTRIBUTES
-from facevae.celeba import (
+from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
@@ -28,7 +27,8 @@ from facevae.celeba import (
     write_attributes,
     write_numbers,
 )
-from facevae.images import decode
+from facevae.imaging.archive import open_archive
+from facevae.imaging.codec import decode
 from stages import crop_pad, download
 
 GOOD = [f"{number:06d}.jpg" for number in range(1, 8)]
@@ -145,7 +145,7 @@ def test_memory_stays_bounded(tmp_path, hostile):
     """The bombs are 99 MB of zeros and an image of 7.5 GB; the process holds one at a time, and no image at all."""
     with pytest.raises(Exception, match="bad images in all"):
         take(tmp_path, hostile, "error")
-    code = "import resource; from stages.download import main; from facevae.command import run; import atexit; "
+    code = "import resource; from stages.download import main; from facevae.core.command import run; import atexit; "
     code += "atexit.register(lambda: print(open('/proc/self/status').read())); run(main)"
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc to read the peak from")

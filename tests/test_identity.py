@@ -11,29 +11,28 @@ import torch.nn.functional as F
 from model_data import TRAINING, training_step, vae_arrays, validation_step
 from raw_data import files_below, one_line
 
-from facevae import classifier
-from facevae.arrays import MANIFEST, write_npy, write_rows
-from facevae.batches import DeviceRows, HostRows
-from facevae.celeba import write_numbers
-from facevae.classifier import Classifier
-from facevae.files import write_json
-from facevae.identity import (
-    IdentityNetwork,
+from facevae.celeba.tables import write_numbers
+from facevae.core.files import write_json
+from facevae.core.params import load_section
+from facevae.data.arrays import MANIFEST, write_npy, write_rows
+from facevae.data.persons import Persons, Unseen, persons_of, unseen_of
+from facevae.evaluation.identity import identity_kept, identity_metrics, pixels, verify, verify_unseen
+from facevae.models import classifier
+from facevae.models.classifier import Classifier
+from facevae.models.identity import IdentityNetwork, embedder, facts_of, rebuild, start_from
+from facevae.nn.model_files import load_weights, save_weights
+from facevae.training.identity import (
     IdentitySettings,
     PersonClassifier,
-    embedder,
-    facts_of,
-    identity_kept,
+    _Selection,
+    digest,
     identity_terms,
+    identity_terms_of,
     margin_cross_entropy,
-    rebuild,
-    start_from,
+    mean_embeddings,
 )
-from facevae.identity_evaluation import Persons, Unseen, identity_metrics, persons_of, pixels, unseen_of, verify
-from facevae.identity_training import _Selection, digest, identity_terms_of, mean_embeddings
-from facevae.logs import RunLog
-from facevae.params import load_section
-from facevae.weights import load_weights, save_weights
+from facevae.training.loop.batches import DeviceRows, HostRows
+from facevae.training.loop.log import RunLog
 from stages import train_identity
 
 CPU = torch.device("cpu")
@@ -227,7 +226,7 @@ def test_nothing_to_tell_apart(identities):
         raise AssertionError
 
     images = np.zeros((len(identities), SIZE, SIZE, 3), np.uint8)
-    assert Unseen(images, np.array(identities, np.int64)).verify(never, CPU) is None
+    assert verify_unseen(Unseen(images, np.array(identities, np.int64)), never, CPU) is None
 
 
 def test_pixels_do_not_see_the_light():

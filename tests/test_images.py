@@ -7,17 +7,9 @@ import pytest
 from PIL import Image, JpegImagePlugin
 from raw_data import encoded, one_line, photo
 
-from facevae.images import (
-    PadFrame,
-    SquareFrame,
-    cover,
-    decode,
-    decoded_size,
-    encode_jpeg,
-    encode_png,
-    frame_from_facts,
-    stem,
-)
+from facevae.imaging.codec import cover, decode, decoded_size, encode_jpeg, encode_png
+from facevae.imaging.frames import PadFrame, SquareFrame, frame_from_facts
+from facevae.imaging.names import stem
 
 
 def saved(image: Image.Image, format: str, **options: object) -> bytes:

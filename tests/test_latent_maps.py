@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facevae.latent_maps import (
+from facevae.latents.projections import (
     fitting_grid,
     fitting_perplexity,
     grid_layout,

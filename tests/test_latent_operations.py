@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from facevae.latents import analogy, edit, edit_all, j_diagram, lerp, mine_grid, slerp
+from facevae.latents.arithmetic import analogy, edit, edit_all, j_diagram, lerp, mine_grid, slerp
 
 EAST, NORTH = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 

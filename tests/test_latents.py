@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from facevae.latents import edit, explained_change
+from facevae.latents.arithmetic import edit, explained_change
 
 
 def test_editing():

@@ -9,7 +9,7 @@ import torch
 from model_data import LISTS
 from torch.nn.functional import conv2d
 
-from facevae.layers import (
+from facevae.nn.layers import (
     ConvLists,
     ResidualBlock,
     SameConv,

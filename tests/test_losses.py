@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from facevae.losses import (
+from facevae.nn.losses import (
     PIXEL_LOSSES,
     absolute_error,
     balanced_cross_entropy,

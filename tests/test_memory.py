@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from facevae import memory
+from facevae.core import allocator
 
 
 def test_a_c_library_without_mallopt(monkeypatch):
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
-    memory.keep_freed_memory()
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
+    allocator.keep_freed_memory()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults of glibc's allocator")
@@ -18,9 +18,9 @@ def test_freed_memory_is_kept():
     """Taking and freeing 64 MB again and again: most times the pages are there already."""
     code = (
         "import ctypes, resource, sys, torch\n"
-        "from facevae import memory\n"
+        "from facevae.core import allocator\n"
         "if not hasattr(ctypes.CDLL(None), 'mallopt'): sys.exit(77)\n"
-        "if sys.argv[1] == 'kept': memory.keep_freed_memory()\n"
+        "if sys.argv[1] == 'kept': allocator.keep_freed_memory()\n"
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "torch.set_num_threads(1); torch.ones(1 << 24); before = faults()\n"
         "for _ in range(25): torch.ones(1 << 24)\n"

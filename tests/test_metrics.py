@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
-from facevae.metrics import load_lpips, psnr_db, ssim
+from facevae.evaluation.image_metrics import load_lpips, psnr_db, ssim
 
 CPU = torch.device("cpu")
 WEIGHTS = SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from raw_data import one_line
 
-from facevae.mixture import Mixture, MixtureSettings, fit_mixture, load_mixture, save_mixture
-from facevae.weights import save_weights
+from facevae.latents.mixture import Mixture, MixtureSettings, fit_mixture, load_mixture, save_mixture
+from facevae.nn.model_files import save_weights
 
 MEANS = torch.tensor([[-5.0, 0.0], [5.0, 2.0]])
 COVARIANCES = torch.tensor([[[1.0, 0.8], [0.8, 1.0]], [[0.25, 0.0], [0.0, 4.0]]])

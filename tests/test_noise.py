@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 from raw_data import make_params, write_entries
 
-from facevae.archives import open_archive
-from facevae.images import decode, encode_png
-from facevae.noise import Noise, NoiseSettings, in_words
+from facevae.data.noise import Noise, NoiseSettings, in_words
+from facevae.imaging.archive import open_archive
+from facevae.imaging.codec import decode, encode_png
 from stages import add_noise
 
 GREY = np.full((218, 178, 3), 128, np.uint8)

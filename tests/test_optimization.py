@@ -7,7 +7,8 @@ import torch
 from model_data import TRAINING
 from torch import nn
 
-from facevae.optimization import TrainingSettings, learning_rate_at, make_average, make_optimizer
+from facevae.training.loop.optimizer import learning_rate_at, make_average, make_optimizer
+from facevae.training.loop.settings import TrainingSettings
 
 
 def settings(**changes):

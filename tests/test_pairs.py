@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from raw_data import encoded, one_line, write_entries
 
-from facevae.images import SquareFrame
-from facevae.pairs import Drawing, read_pairs, write_pairs
+from facevae.celeba.pairs import Drawing, read_pairs, write_pairs
+from facevae.imaging.frames import SquareFrame
 
 
 def grey(level: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field, model_validator
 from raw_data import one_line
 
-from facevae.params import Section, load_section, select_group
+from facevae.core.params import Section, load_section, select_group
 
 
 class Inner(Section):

@@ -10,9 +10,10 @@ from model_data import LISTS as RELU_LISTS
 from raw_data import one_line, photo
 from torch import nn
 
-from facevae.dae import DaeSettings, denoise, facts_of, make_network
-from facevae.layers import as_bytes, as_unit_floats
-from facevae.photo_denoising import check_size, denoise_photo, reach
+from facevae.app.denoise import check_size, denoise_photo, reach
+from facevae.models.dae import denoise, facts_of, make_network
+from facevae.nn.layers import as_bytes, as_unit_floats
+from facevae.training.dae import DaeSettings
 
 CPU = torch.device("cpu")
 # A relu that is off would hide a part of what a network looks at.

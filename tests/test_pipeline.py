@@ -14,8 +14,8 @@ import pytest
 import yaml
 from project_copy import ENVIRONMENT, ROOT, commit, copy_project, dvc, git, leaves, shrink, stages_run
 
-from facevae.dae import DaeSettings
-from facevae.params import load_section
+from facevae.core.params import load_section
+from facevae.training.dae import DaeSettings
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 DATA_STAGES = ("download", "crop_pad_dae", "crop_pad_vae", "add_noise", "cache_arrays_dae", "cache_arrays_vae")

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from raw_data import one_line
 
-from facevae.params import Section, load_section
-from facevae.places import Address, Place, PlaceText, local_path, parse_place, web_address
+from facevae.core.params import Section, load_section
+from facevae.sources.urls import Address, Place, PlaceText, local_path, parse_place, web_address
 
 MD5 = "0123456789abcdef0123456789ABCDEF"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facevae.plausibility import possible
+from facevae.evaluation.plausibility import possible
 
 NAMES = ("Male", "Mustache", "Smiling", "Never")
 # A hundred men of whom half have a mustache, a hundred women, one in two of all smiles.

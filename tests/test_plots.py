@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facevae.plots import bars, image_sheet, mosaic, scatter
-from facevae.tables import write_table
+from facevae.core.tables import write_table
+from facevae.figures.base import bars, image_sheet, mosaic, scatter
 
 RED, GREEN = ([255, 0, 0], [0, 255, 0])
 

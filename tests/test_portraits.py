@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from raw_data import one_line, photo
 
-from facevae.images import SquareFrame, cover
-from facevae.portraits import PortraitFrame, check_outputs, image_paths, name_outputs, read_image, write_image
+from facevae.app.portraits import PortraitFrame, check_outputs, image_paths, name_outputs, read_image, write_image
+from facevae.imaging.codec import cover
+from facevae.imaging.frames import SquareFrame
 
 CELEBA = PortraitFrame((178, 218), SquareFrame(148, 64, "bilinear"))
 ALL = (".png", ".jpg", ".jpeg")

@@ -6,17 +6,11 @@ import torch
 from model_data import VAE
 from raw_data import one_line
 
-from facevae.posteriors import (
-    Posteriors,
-    decode_all,
-    encode_all,
-    encode_splits,
-    load_posteriors,
-    posterior_means,
-    save_posteriors,
-)
-from facevae.vae import Vae, VaeSettings
-from facevae.weights import save_weights
+from facevae.latents.encoding import decode_all, encode_all, posterior_means
+from facevae.latents.posteriors import Posteriors, encode_splits, load_posteriors, save_posteriors
+from facevae.models.vae import Vae
+from facevae.nn.model_files import save_weights
+from facevae.training.vae import VaeSettings
 
 CPU = torch.device("cpu")
 COUNTS = {"train": 7, "valid": 1, "test": 3}

@@ -7,15 +7,15 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from import_closure import ROOT
 from raw_data import photo
 
 from bench import peaks, preparation, sets, stand_in
 from bench.formats import FORMATS, Cost, decode_as, encode_as
 from bench.preparing import DAE_STAGES, VAE_STAGES, WAYS, run_stage, usual_array
-from facevae.errors import FacevaeError
-from facevae.images import VaeCrop
-from facevae.params import load_section
+from bench.rooms import ROOT
+from facevae.core.errors import FacevaeError
+from facevae.core.params import load_section
+from facevae.imaging.frames import VaeCrop
 
 PARAMS = ROOT / "params.yaml"
 COUNT = 24

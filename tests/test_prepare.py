@@ -21,12 +21,13 @@ from raw_data import (
     write_entries,
 )
 
-from facevae import workers
-from facevae.archives import open_archive
-from facevae.arrays import open_dae, open_vae
-from facevae.celeba import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
-from facevae.images import SquareFrame, decode
-from facevae.noise import Noise
+from facevae.celeba.tables import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
+from facevae.data.arrays import open_dae, open_vae
+from facevae.data.noise import Noise
+from facevae.imaging.archive import open_archive
+from facevae.imaging.codec import decode
+from facevae.imaging.frames import SquareFrame
+from facevae.jobs import workers
 from stages import add_noise, cache_arrays, crop_pad, download
 
 

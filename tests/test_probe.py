@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facevae.probe import classify_by_vectors, linear_probe
+from facevae.evaluation.probe import classify_by_vectors, linear_probe
 
 NAMES = {"accuracy", "balanced_accuracy", "roc_auc", "majority_accuracy"}
 

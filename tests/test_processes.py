@@ -17,8 +17,8 @@ from model_data import make_params, make_vae_arrays
 from project_copy import ENVIRONMENT, ROOT
 from raw_data import files_below
 
-from facevae.processes import ALONE, Processes
-from facevae.weights import load_weights
+from facevae.nn.model_files import load_weights
+from facevae.training.loop.distributed import ALONE, Processes
 
 LEARNING_RATE = 1e-4  # Adam divides rounding errors by their own size: at high rates they grow in a few steps
 

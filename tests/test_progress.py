@@ -3,7 +3,7 @@
 import re
 import sys
 
-from facevae import progress
+from facevae.jobs import progress
 
 
 def test_plain_lines(capsys, monkeypatch):

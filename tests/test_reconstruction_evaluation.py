@@ -9,10 +9,11 @@ from colour_models import COLOURS, Judge, Pixels, pictures
 from model_data import VAE
 from torch import nn
 
-from facevae import reconstruction_evaluation
-from facevae.metrics import psnr_db, ssim
-from facevae.reconstruction_evaluation import reconstruction_metrics, survival
-from facevae.vae import Vae, VaeSettings
+from facevae.evaluation import reconstruction as reconstruction_evaluation
+from facevae.evaluation.image_metrics import psnr_db, ssim
+from facevae.evaluation.reconstruction import reconstruction_metrics, survival
+from facevae.models.vae import Vae
+from facevae.training.vae import VaeSettings
 
 CPU = torch.device("cpu")
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)

@@ -18,10 +18,10 @@ from dvc.repo import Repo
 from dvc.utils import strictyaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import _yaml as dvc_yaml
-from import_closure import ROOT
 from project_copy import copy_project, leaves
 
-from facevae.params import _Yaml12Loader
+from bench.rooms import ROOT
+from facevae.core.params import _Yaml12Loader
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = dict(leaves(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))))
@@ -39,7 +39,10 @@ def value(key):
         node = node[part]
     return node
 
-seen = [Path(dep).read_bytes() for dep in body["deps"]] + [repr(value(key)).encode() for key in body.get("params", [])]
+def content(dep):
+    return b"".join(file.read_bytes() for file in sorted(dep.rglob("*.py"))) if dep.is_dir() else dep.read_bytes()
+
+seen = [content(Path(dep)) for dep in body["deps"]] + [repr(value(key)).encode() for key in body.get("params", [])]
 for out in body["outs"] + [name for metric in body.get("metrics", []) for name in metric]:
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"".join([out.encode(), *seen])).hexdigest()

@@ -6,9 +6,9 @@ import torch
 from colour_models import COLOURS, Judge, Pixels
 from model_data import vae_arrays
 
-from facevae.frechet import FrechetDistance
-from facevae.mixture import Mixture
-from facevae.sample_evaluation import frechet_distances, prior_draws
+from facevae.evaluation.frechet import FrechetDistance
+from facevae.evaluation.samples import frechet_distances, prior_draws
+from facevae.latents.mixture import Mixture
 
 CPU = torch.device("cpu")
 

@@ -14,27 +14,12 @@ import torch
 import yaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize._yaml import dumps_yaml, parse_yaml_for_update
-from import_closure import ROOT
 from project_copy import leaves
 from raw_data import one_line
 from safetensors.torch import save_file
 
-from facevae.arrays import DaeArrays, VaeArrays
-from facevae.classifier import ClassifierSettings
-from facevae.command import run
-from facevae.dae import DaeSettings, make_network
-from facevae.dae_evaluation import DaeEvaluation
-from facevae.dae_training import train_denoiser
-from facevae.data_report import ReportSettings
-from facevae.identity import IdentitySettings
-from facevae.images import DaeCrop, VaeCrop
-from facevae.judge_training import train_classifier
-from facevae.latent_pictures import LatentExploration
-from facevae.mixture import MixtureSettings
-from facevae.noise import NoiseSettings
-from facevae.params import Section, SectionT, load_section
-from facevae.runs import Run
-from facevae.settings import (
+from bench.rooms import ROOT
+from facevae.app.presets import (
     ABSENT,
     DEFAULT,
     KEPT,
@@ -49,14 +34,28 @@ from facevae.settings import (
     unlike,
     with_paths_of,
 )
-from facevae.sources import SETTINGS as SOURCES
-from facevae.sources import DownloadSettings
-from facevae.splits import DaeCache, VaeCache
-from facevae.vae import Vae, VaeSettings
-from facevae.vae_evaluation import VaeEvaluation
-from facevae.vae_training import train_autoencoder
-from facevae.vectors import VectorSettings
-from facevae.vgg import Vgg19
+from facevae.celeba.splits import DaeCache, VaeCache
+from facevae.core.command import run
+from facevae.core.params import Section, SectionT, load_section
+from facevae.data.arrays import DaeArrays, VaeArrays
+from facevae.data.noise import NoiseSettings
+from facevae.evaluation.dae import DaeEvaluation
+from facevae.evaluation.vae import VaeEvaluation
+from facevae.figures.latents import LatentExploration
+from facevae.imaging.frames import DaeCrop, VaeCrop
+from facevae.latents.mixture import MixtureSettings
+from facevae.latents.vectors import VectorSettings
+from facevae.models.dae import make_network
+from facevae.models.vae import Vae
+from facevae.models.vgg import Vgg19
+from facevae.preparation.report_data import ReportSettings
+from facevae.sources.source import SETTINGS as SOURCES
+from facevae.sources.source import DownloadSettings
+from facevae.training.classifier import ClassifierSettings, train_classifier
+from facevae.training.dae import DaeSettings, train_denoiser
+from facevae.training.identity import IdentitySettings
+from facevae.training.loop.run import Run
+from facevae.training.vae import VaeSettings, train_autoencoder
 
 FOLDER = ROOT / "settings"
 SETTINGS = read_settings(FOLDER)
@@ -149,7 +148,7 @@ def test_the_four_are_there():
 def test_default_is_params_yaml():
     """As committed, so that a fresh clone starts with it."""
     same = (FOLDER / "default.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
-    assert same, "copy params.yaml over settings/default.yaml, or get it back: python -m facevae.settings default"
+    assert same, "copy params.yaml over settings/default.yaml, or get it back: python -m facevae.app.presets default"
 
 
 @pytest.mark.parametrize(("name", "facts"), [("report", REPORT), ("dfc", HOU), ("celeba", CELEBA)])
@@ -347,7 +346,7 @@ def command(project, monkeypatch, capsys):
     """Call it as a person does; answers standard output, or the line of an error."""
 
     def call(*arguments: str, fails: bool = False) -> str:
-        monkeypatch.setattr(sys, "argv", ["python -m facevae.settings", *arguments])
+        monkeypatch.setattr(sys, "argv", ["python -m facevae.app.presets", *arguments])
         with pytest.raises(SystemExit) as end:
             run(main)
         assert bool(end.value.code) == fails

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from facevae.splits import CELEBA_SHARES, partition_by_name, partition_by_order, spread, train_with_persons
+from facevae.celeba.splits import CELEBA_SHARES, partition_by_name, partition_by_order, spread, train_with_persons
 
 
 def test_by_order_follows_celebas_proportions():

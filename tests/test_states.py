@@ -5,9 +5,10 @@ import torch
 from model_data import TRAINING
 from torch import nn
 
-from facevae.checkpoints import Slot
-from facevae.optimization import TrainingSettings, make_average, make_optimizer
-from facevae.states import Means, TrainingState
+from facevae.training.loop.checkpoint import Slot
+from facevae.training.loop.optimizer import make_average, make_optimizer
+from facevae.training.loop.settings import TrainingSettings
+from facevae.training.loop.state import Means, TrainingState
 
 CPU = torch.device("cpu")
 

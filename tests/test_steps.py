@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from facevae.processes import Processes
-from facevae.steps import Step, generator_for
+from facevae.training.loop.distributed import Processes
+from facevae.training.loop.step import Step, generator_for
 
 
 def test_random_numbers_are_keyed():

@@ -6,9 +6,9 @@ import torch
 from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from test_vectors import settings
 
-from facevae.edit_evaluation import Faces
-from facevae.strengths import recommend
-from facevae.vectors import Recommendation
+from facevae.evaluation.edits import Faces
+from facevae.evaluation.strengths import recommend
+from facevae.latents.vectors import Recommendation
 
 # Red 0, 0.2, 0.4 and 0.4; a vector of one red adds 0.2 times the strength.
 IMAGES = pictures([0, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2])

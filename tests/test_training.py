@@ -13,13 +13,13 @@ from model_data import TRAINING
 from raw_data import one_line
 from torch import nn
 
-from facevae.batches import HostRows
-from facevae.checkpoints import Checkpoint
-from facevae.logs import RunLog
-from facevae.optimization import TrainingSettings
-from facevae.processes import Processes
-from facevae.runs import Run
-from facevae.training import evaluate, fit
+from facevae.training.loop.batches import HostRows
+from facevae.training.loop.checkpoint import Checkpoint
+from facevae.training.loop.distributed import Processes
+from facevae.training.loop.fit import evaluate, fit
+from facevae.training.loop.log import RunLog
+from facevae.training.loop.run import Run
+from facevae.training.loop.settings import TrainingSettings
 
 CPU = torch.device("cpu")
 ROWS = np.arange(11, dtype=np.float32)[:, None]
@@ -333,7 +333,7 @@ def test_a_gradient_that_is_too_long_is_shortened(monkeypatch, clip, share):
     def descent(model, settings):
         return torch.optim.SGD(model.parameters(), settings.learning_rate)
 
-    monkeypatch.setattr("facevae.training.make_optimizer", descent)
+    monkeypatch.setattr("facevae.training.loop.fit.make_optimizer", descent)
     model = network()
     for weight in model.parameters():
         nn.init.zeros_(weight)

@@ -15,14 +15,14 @@ from model_data import LISTS, NAMES, SPLITS, make_dae_arrays, make_pairs, make_p
 from PIL import Image
 from raw_data import files_below, one_line
 
-from facevae.command import run
-from facevae.logs import RunLog
-from facevae.mixture import load_mixture
-from facevae.pairs import write_pairs
-from facevae.posteriors import load_posteriors
-from facevae.vectors import load_vectors
-from facevae.vgg import Vgg19
-from facevae.weights import load_weights
+from facevae.celeba.pairs import write_pairs
+from facevae.core.command import run
+from facevae.latents.mixture import load_mixture
+from facevae.latents.posteriors import load_posteriors
+from facevae.latents.vectors import load_vectors
+from facevae.models.vgg import Vgg19
+from facevae.nn.model_files import load_weights
+from facevae.training.loop.log import RunLog
 from stages import (
     attribute_vectors,
     encode,

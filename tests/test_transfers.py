@@ -18,9 +18,10 @@ import requests
 from download_server import CONTENT, DATE, TAG, Reply, serving, wait_for
 from raw_data import REPOSITORY, files_below, one_line
 
-from facevae import transfers
-from facevae.places import Address, parse_place, web_address
-from facevae.transfers import Patience, download
+from facevae.sources import http
+from facevae.sources.http import download
+from facevae.sources.retry import Patience
+from facevae.sources.urls import Address, parse_place, web_address
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 SIZE = len(CONTENT)
@@ -106,11 +107,11 @@ def test_nothing_is_read_after_the_last_byte(server, target):
             return read
 
     response = requests.Response()
-    transfer = transfers._Transfer(None, target, MD5, QUICK, None, transfers.ByteProgress(NAME))
+    transfer = http._Transfer(None, target, MD5, QUICK, None, http.ByteProgress(NAME))
     response.raw = Raw()
     assert list(transfer._chunks(response, 3)) == [b"a", b"b", b"c"] and response.raw.asked == (3, 2, 1)
     response.raw = Raw()
-    with pytest.raises(transfers.Again):
+    with pytest.raises(http.Again):
         list(transfer._chunks(response, 4))
 
 
@@ -123,7 +124,7 @@ def test_a_file_that_takes_a_little_at_a_time():
             return len(data[:2])
 
     file = File()
-    transfers._write(file, b"abcde")
+    http._write(file, b"abcde")
     assert file.written == b"abcde"
 
 
@@ -243,14 +244,14 @@ def test_refused_ranges(server, target):
 
 
 def test_ctrl_c_leaves_the_part(server, target, monkeypatch):
-    write, written = transfers._write, []
+    write, written = http._write, []
 
     def interrupted(file, data):
         write(file, data)
         written.append(data)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(transfers, "_write", interrupted)
+    monkeypatch.setattr(http, "_write", interrupted)
     server.play(Reply(cut=200_000, hold=True), Reply())
     with pytest.raises(KeyboardInterrupt):
         fetch(server, target)
@@ -264,8 +265,8 @@ def test_ctrl_c_leaves_the_part(server, target, monkeypatch):
 def test_a_killed_process_leaves_the_part(server, target):
     server.play(Reply(cut=123_456, hold=True), Reply())
     code = (
-        "import sys; from pathlib import Path; from facevae.places import Address;"
-        "from facevae.transfers import Patience, download;"
+        "import sys; from pathlib import Path; from facevae.sources.urls import Address;"
+        "from facevae.sources.http import Patience, download;"
         "download(Address(sys.argv[1], 'host', sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Patience())"
     )
     arguments = [sys.executable, "-c", code, f"{server.url}/a.zip", str(target), MD5]
@@ -296,8 +297,8 @@ def test_what_may_pass(server, target, code, capsys):
 
 def test_pauses_grow_and_retry_after_is_heeded(server, target, monkeypatch):
     slept = []
-    monkeypatch.setattr(transfers.time, "sleep", slept.append)
-    monkeypatch.setattr(transfers.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr(http.time, "sleep", slept.append)
+    monkeypatch.setattr(http.time, "time", lambda: 1_000_000.0)
     patience = Patience(tries=9, pause=1, longest_pause=5, longest_retry_after=100)
     waits = ["70", "7000", formatdate(1_000_050, usegmt=True), "soon", formatdate(0, usegmt=True)]
     replies = [Reply(status=429, headers={"Retry-After": wait}) for wait in waits]
@@ -360,9 +361,9 @@ def test_no_connection(target, monkeypatch):
 
 def raise_for(error: Exception, host: str) -> None:
     def attempt() -> None:
-        raise transfers.connection_failure(error, Address("https://h/a", host, "https://h/a"), NAME)
+        raise http.connection_failure(error, Address("https://h/a", host, "https://h/a"), NAME)
 
-    transfers.keep_trying(attempt, lambda: 0, "https://h/a", NAME, QUICK)
+    http.keep_trying(attempt, lambda: 0, "https://h/a", NAME, QUICK)
 
 
 def test_other_errors_of_the_connection():
@@ -461,7 +462,7 @@ def test_no_space(server, target, monkeypatch):
 
 
 def test_a_disk_that_fills(server, target, monkeypatch):
-    write = transfers._write
+    write = http._write
 
     def full(file, data):
         room = 100_000 - file.tell()
@@ -469,7 +470,7 @@ def test_a_disk_that_fills(server, target, monkeypatch):
         if len(data) > room:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(transfers, "_write", full)
+    monkeypatch.setattr(http, "_write", full)
     with one_line(server.url, "no space left in", target.parent, "is kept"):
         fetch(server, target)
     monkeypatch.undo()
@@ -482,8 +483,8 @@ def test_a_disk_that_fills(server, target, monkeypatch):
 
 def test_progress(server, target, capsys, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(transfers.time, "monotonic", lambda: clock[0])
-    with transfers.ByteProgress("a.zip") as progress:
+    monkeypatch.setattr(http.time, "monotonic", lambda: clock[0])
+    with http.ByteProgress("a.zip") as progress:
         # What was there before says nothing of the speed; what was thrown away neither.
         for time, done in ((5, 9), (6, 1), (10, 100_000_000), (19, 1), (20, 212_000_000), (29, 300_000_000)):
             clock[0] = float(time)
@@ -541,7 +542,7 @@ def test_no_secret_is_shown(server, target, monkeypatch, capfd, caplog, case):
         try:
             download(address, target, MD5, Patience(tries=2, pause=0, connect=2, read=0.1 if case == "silent" else 5))
         except Exception as error:
-            assert isinstance(error, transfers.FacevaeError)
+            assert isinstance(error, http.FacevaeError)
             text = str(error) + "".join(traceback.format_exception(error))
         else:
             assert case in ("fetched", "headers")

@@ -9,13 +9,13 @@ from model_data import VAE, training_step, validation_step
 from pydantic import ValidationError
 from torch import nn
 
-from facevae.classifier import Classifier
-from facevae.feature_losses import ClassifierLoss
-from facevae.layers import as_bytes
-from facevae.losses import absolute_error, binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
-from facevae.steps import Step
-from facevae.vae import Vae, VaeSettings, facts_of, pixel_loss, rebuild, reparameterize, vae_terms
-from facevae.vae_training import vae_terms_of
+from facevae.models.classifier import Classifier
+from facevae.models.vae import Vae, facts_of, rebuild, reparameterize
+from facevae.nn.layers import as_bytes
+from facevae.nn.losses import absolute_error, binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
+from facevae.training.feature_losses import ClassifierLoss
+from facevae.training.loop.step import Step
+from facevae.training.vae import VaeSettings, pixel_loss, vae_terms, vae_terms_of
 
 
 def settings(**changes):

@@ -9,12 +9,12 @@ from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from model_data import PARAMS, vae_arrays
 from raw_data import one_line
 
-from facevae.edit_evaluation import EditVerdict
-from facevae.edit_metrics import compare_methods, edit_metrics
-from facevae.mixture import Mixture
-from facevae.posteriors import Posteriors
-from facevae.vae_evaluation import Models, VaeEvaluation, VaeReport, check_fit, predictions, survival_metrics
-from facevae.vectors import METHODS
+from facevae.evaluation.edit_metrics import compare_methods, edit_metrics
+from facevae.evaluation.edits import EditVerdict
+from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport, check_fit, predictions, survival_metrics
+from facevae.latents.mixture import Mixture
+from facevae.latents.posteriors import Posteriors
+from facevae.latents.vectors import METHODS
 
 IMAGES = pictures([0, 2, 2], [2, 2, 2], [4, 2, 2], [5, 0, 0])
 LABELS = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 1], [1, 1, 1]], np.int8)

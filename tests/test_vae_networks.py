@@ -5,8 +5,8 @@ import torch
 from model_data import LISTS
 from torch import nn
 
-from facevae.layers import ResidualBlock
-from facevae.vae_networks import DeepVae, ReportVae, deep_halves, report_halves
+from facevae.models.vae import DeepVae, ReportVae, deep_halves, report_halves
+from facevae.nn.layers import ResidualBlock
 
 SIZES = (32, 64, 128, 256)
 FEW = {"encoder_filters": [4, 3], "decoder_filters": [3, 4]}

@@ -6,7 +6,7 @@ import torch
 from raw_data import one_line
 from test_directions import CORRELATED, TRUTH, latents
 
-from facevae.vectors import (
+from facevae.latents.vectors import (
     METHODS,
     AttributeVectors,
     Recommendation,
@@ -18,7 +18,7 @@ from facevae.vectors import (
     stability,
     vector_table,
 )
-from facevae.weights import save_weights
+from facevae.nn.model_files import save_weights
 
 NAMES = ("Smiling", "Everyone", "Young", "Nobody")
 
@@ -84,7 +84,7 @@ def test_a_ridge_too_small_is_one_line():
 
 def test_a_condition_keeps_its_classifier_still():
     """By each method: along the conditional vector the held attribute's classifier answers as before."""
-    from facevae.directions import classifier_normals
+    from facevae.latents.directions import classifier_normals
 
     normals = classifier_normals(latents(), torch.from_numpy(four_labels()[:, [0, 2]]))
     free, held = found(ridge=1e-6), found(ridge=1e-6, conditional=["Young"])

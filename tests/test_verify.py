@@ -9,7 +9,7 @@ import yaml
 from project_copy import ROOT, commit, copy_project, dvc, git, shrink
 
 from bench import verify
-from facevae.errors import FacevaeError
+from facevae.core.errors import FacevaeError
 
 # A pipeline without our stages: `letters` comes out the same each time, `dice` does not.
 LETTERS = {"cmd": "echo ${word} > letters", "params": ["word"], "outs": ["letters"]}

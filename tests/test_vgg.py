@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from facevae.vgg import Vgg19, Vgg19Settings, load_vgg19
+from facevae.models.vgg import Vgg19, Vgg19Settings, load_vgg19
 
 THREE = ("relu1_1", "relu2_1", "relu3_1")
 NAME = "vgg19-dcbb9e9d.pth"

@@ -10,7 +10,7 @@ import torch
 from raw_data import one_line
 from safetensors.torch import save_file
 
-from facevae.weights import load_weights, save_weights
+from facevae.nn.model_files import load_weights, save_weights
 
 FACTS = {"kind": "vae", "settings": {"rate": 1e-05, "crop": None, "lists": [1, 2]}, "names": ["Smiling", "Ü"]}
 

@@ -7,8 +7,8 @@ import time
 import pytest
 from raw_data import one_line
 
-from facevae.errors import FacevaeError
-from facevae.workers import ordered_map
+from facevae.core.errors import FacevaeError
+from facevae.jobs.workers import ordered_map
 
 
 def square(number: int) -> int:

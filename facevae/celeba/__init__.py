@@ -1,0 +1,4 @@
+"""CelebA's files and words: attributes, annotation tables, splits, counterfactual pairs.
+
+Imports core and imaging.
+"""

@@ -1,0 +1,82 @@
+"""Who is train, valid or test."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from facevae.core.params import Section
+from facevae.imaging.names import Names
+
+ItemT = TypeVar("ItemT")
+
+PARTITIONS = ("train", "valid", "test")
+
+"""CelebA's partitions; its files write a partition as the index in this tuple."""
+
+CELEBA_SHARES = (0.8034, 0.0981, 0.0985)
+
+"""Share of each partition in CelebA's 202,599 images."""
+
+
+class DaeCache(Section):
+    """Section cache_arrays.dae: the first so many images (null: all), and the share of them that trains."""
+
+    images: int | None = Field(gt=0)
+    train_share: float = Field(gt=0, lt=1)
+
+
+class VaeCache(Section):
+    """Section cache_arrays.vae: so many images (null: all), evenly spread over the archive."""
+
+    images: int | None = Field(gt=0)
+
+
+def partition_by_order(index: int, count: int) -> int:
+    """Partition of item `index` of `count`: train, valid and test one after the other, in CelebA's proportions."""
+    return _partition_at((index + 0.5) / count)
+
+
+def partition_by_name(name: str) -> int:
+    """Partition of the image called `name`, in CelebA's proportions whatever other images there are."""
+    return _partition_at(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64)
+
+
+def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
+    """Which of some images train, (n,) bool: the first ones, as near to `train_share` of all as persons allow.
+
+    `persons` (n,): whom each image shows, -1 for nobody known, who counts as a person with one image. Persons train in
+    the order of their first images, each with all of his, as long as that leaves the rest its share; where all
+    persons differ these are just the first images.
+    """
+    asked = round(len(persons) * train_share)
+    alone = persons < 0
+    keys = np.where(alone, persons.max(initial=0) + 1 + np.arange(len(persons)), persons)
+    _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    trains = np.zeros(len(counts), bool)
+    taken = 0
+    for person in np.argsort(first, kind="stable"):
+        if taken + counts[person] <= asked:
+            trains[person] = True
+            taken += counts[person]
+    return trains[inverse]
+
+
+def spread(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:
+    """`count` of the items, evenly spaced and in their order; all of them as they are.
+
+    CelebA's partitions follow each other in number, so its first images are all of train; evenly
+    spaced ones keep the proportions.
+    """
+    if count == len(items):
+        return items
+    rows = np.arange(count) * len(items) // count
+    return items.take(rows) if isinstance(items, Names) else [items[row] for row in rows]
+
+
+def _partition_at(position: float) -> int:
+    """The partition in which `position`, in [0, 1), falls when the three are laid end to end."""
+    train, valid, _ = CELEBA_SHARES
+    return 0 if position < train else 1 if position < train + valid else 2

@@ -1,0 +1,1 @@
+"""What the models are trained on: memory-mapped arrays, noise, persons. Imports core and imaging."""

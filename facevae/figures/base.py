@@ -1,0 +1,181 @@
+"""Arrays to pictures. Nothing is measured here."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from facevae.core.files import whole_file
+
+_DPI = 100
+
+# Pixels between the images of a sheet.
+_GAP = 4
+
+
+def image_sheet(
+    path: Path,
+    rows: Sequence[np.ndarray],
+    row_titles: Sequence[str],
+    column_titles: Sequence[str] = (),
+    title: str = "",
+) -> None:
+    """Write images as one PNG: `rows` of (n, H, W, 3) uint8, a title before each row and above each column."""
+    height, width = rows[0].shape[1:3]
+    # One image pixel is at least one of the picture's, small images are shown twice their size.
+    scale = 2.0 if width < 100 else 1.25
+    cell = round(width * scale), round(height * scale)
+    columns = max(len(row) for row in rows)
+    left = 30 if any(row_titles) else _GAP
+    top = _GAP + (32 if title else 0) + (22 if any(column_titles) else 0)
+    canvas = np.full((len(rows) * (cell[1] + _GAP), columns * (cell[0] + _GAP), 3), 255, np.uint8)
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            y, x = row * (cell[1] + _GAP), column * (cell[0] + _GAP)
+            resized = Image.fromarray(np.ascontiguousarray(image)).resize(cell, Image.Resampling.LANCZOS)
+            canvas[y : y + cell[1], x : x + cell[0]] = resized
+    # The titles above narrow columns and the title over all want room as well.
+    size = max(left + canvas.shape[1], 9 * len(title) if title else 0), top + canvas.shape[0]
+    figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI)
+    # Placed pixel by pixel: an axis for each image would take seconds for a sheet.
+    figure.figimage(canvas, left, 0, origin="upper")
+
+    def write(x: float, y: float, text: str, **how: Any) -> None:
+        figure.text(x / size[0], 1 - y / size[1], text, ha="center", va="center", **how)
+
+    for row, text in enumerate(row_titles):
+        write(14, top + row * (cell[1] + _GAP) + cell[1] / 2, text, rotation=90, fontsize=_fitting(text, cell[1]))
+    for column, text in enumerate(column_titles):
+        write(left + column * (cell[0] + _GAP) + cell[0] / 2, top - 12, text, fontsize=_fitting(text, cell[0]))
+    if title:
+        write(size[0] / 2, 16, title, fontsize=13)
+    _save(figure, path)
+
+
+def _fitting(text: str, pixels: int) -> float:
+    """A font size with which the text is no longer than so many pixels, at most 11."""
+    return min(11.0, 1.35 * pixels / max(1, len(text)))
+
+
+def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], title: str, xlabel: str) -> None:
+    """Write horizontal bars, a group of them per name, as one PNG."""
+    figure = Figure(figsize=(8, 0.28 * len(names) * max(1, len(series)) ** 0.5 + 1.2))
+    axis = figure.subplots()
+    thickness = 0.8 / len(series)
+    positions = np.arange(len(names))
+    for index, (label, values) in enumerate(series.items()):
+        axis.barh(positions + (index - (len(series) - 1) / 2) * thickness, values, thickness, label=label)
+    axis.set_yticks(positions, names, fontsize=8)
+    axis.invert_yaxis()
+    axis.margins(y=0.02)
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_xlabel(xlabel)
+    axis.set_title(title)
+    axis.grid(axis="x", alpha=0.3)
+    if len(series) > 1:
+        axis.legend()
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def heat_map(
+    path: Path,
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    row_label: str = "",
+    column_label: str = "",
+    symmetric: bool = False,
+) -> None:
+    """Write a matrix (R, C) as colours, its rows and columns named, as one PNG.
+
+    `symmetric`: values in [-1, 1] around 0, in two colours; else from 0 to the largest.
+    """
+    figure = Figure(figsize=(0.17 * len(columns) + 3.2, 0.17 * len(rows) + 2.4))
+    axis = figure.subplots()
+    limits = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} if symmetric else {"cmap": "magma_r", "vmin": 0}
+    picture = axis.imshow(values, aspect="equal", **limits)
+    axis.set_xticks(range(len(columns)), [name.replace("_", " ") for name in columns], rotation=90, fontsize=7)
+    axis.set_yticks(range(len(rows)), [name.replace("_", " ") for name in rows], fontsize=7)
+    axis.set_xlabel(column_label)
+    axis.set_ylabel(row_label)
+    axis.set_title(title, fontsize=11)
+    figure.colorbar(picture, ax=axis, fraction=0.04, pad=0.02)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def labelled_lines(
+    path: Path, lines: Mapping[str, Sequence[tuple[float, float, str]]], title: str, xlabel: str, ylabel: str
+) -> None:
+    """Write lines through points (x, y, what stands beside the point) as one PNG, a legend naming them."""
+    figure = Figure(figsize=(8, 5.5))
+    axis = figure.subplots()
+    for name, points in lines.items():
+        axis.plot([x for x, _, _ in points], [y for _, y, _ in points], marker="o", markersize=4, label=name)
+        for x, y, text in points:
+            axis.annotate(text, (x, y), xytext=(4, -9), textcoords="offset points", fontsize=7, color="0.35")
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    axis.set_title(title)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def scatter(path: Path, panels: Mapping[str, Mapping[str, np.ndarray]], title: str, xlabel: str, ylabel: str) -> None:
+    """Write points as one PNG: panels side by side on the same axes, each with (n, 2) by the name of their kind.
+
+    All panels have the same kinds in the same order; a kind has one colour, and the last lies on top.
+    """
+    figure = Figure(figsize=(4.6 * len(panels) + 0.4, 5.2))
+    axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for axis, (name, kinds) in zip(axes, panels.items(), strict=True):
+        for points in kinds.values():
+            axis.scatter(points[:, 0], points[:, 1], s=9, alpha=0.6, linewidths=0)
+        axis.set_title(name, fontsize=11)
+        axis.set_xlabel(xlabel)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel(ylabel)
+    names = list(next(iter(panels.values())))
+    figure.legend(axes[0].collections, names, loc="lower center", ncols=len(names), markerscale=2)
+    figure.suptitle(title, fontsize=13)
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    _save(figure, path)
+
+
+def mosaic(path: Path, panels: Sequence[np.ndarray], framed: np.ndarray, title: str) -> None:
+    """Write grids of images without gaps as one PNG: `panels` of (R, C, H, W, 3) uint8, two beside each other.
+
+    `framed`: (R, C) bool, the cells of each panel that get a frame.
+    """
+    rows, columns, height, width = panels[0].shape[:4]
+    across = min(2, len(panels))
+    down = -(-len(panels) // across)
+    scale = (2 if width < 100 else 1) / 100
+    # The title wants seven inches.
+    size = max(7, across * (columns * width * scale + 0.3)), down * (rows * height * scale + 0.3) + 0.35
+    figure = Figure(figsize=size)
+    for axis, panel in zip_longest(figure.subplots(down, across, squeeze=False).flat, panels):
+        axis.set_axis_off()
+        if panel is None:
+            continue
+        axis.imshow(panel.swapaxes(1, 2).reshape(rows * height, columns * width, 3))
+        for row, column in np.argwhere(framed):
+            corner = column * width - 0.5, row * height - 0.5
+            axis.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=2.5))
+    figure.suptitle(title, fontsize=12)
+    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI)

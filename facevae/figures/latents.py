@@ -1,0 +1,223 @@
+"""The latent space in pictures: maps of the latents, ways between unseen faces, analogies, a neighbourhood."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from facevae.celeba.splits import spread
+from facevae.core.errors import FacevaeError
+from facevae.core.params import Section
+from facevae.data.arrays import VaeArrays
+from facevae.figures.base import image_sheet, mosaic, scatter
+from facevae.latents.arithmetic import j_diagram, lerp, mine_grid, slerp
+from facevae.latents.encoding import decode_all
+from facevae.latents.posteriors import Posteriors
+from facevae.latents.projections import (
+    fitting_grid,
+    fitting_perplexity,
+    grid_layout,
+    nearest,
+    neighbour_map,
+    principal_plane,
+)
+from facevae.models.vae import Vae
+from facevae.nn.layers import as_bytes
+
+# Of so many unseen faces the pairs of analogies are looked for: every one is compared with every other.
+_COMPARED = 500
+
+
+class LatentExploration(Section):
+    """Section `explore_latents`: how many faces, steps and cells the pictures have, and which faces they show."""
+
+    # What colours the maps, and what the analogies are of.
+    attribute: str
+    # Of the maps, at most; half of them unseen, where there are so many.
+    points: int = Field(ge=2, le=20_000)
+    # Of t-SNE; at most a third of the points counts.
+    perplexity: float = Field(ge=1)
+    # Pairs of unseen faces, and images between the two of a pair.
+    pairs: int = Field(ge=1, le=20)
+    steps: int = Field(ge=1, le=20)
+    # J-diagrams, and the rows and columns of each.
+    diagrams: int = Field(ge=1, le=20)
+    diagram_cells: int = Field(ge=2, le=20)
+    # Unseen faces of the MINE grid, and cells from one to the next.
+    grid_rows: int = Field(ge=1, le=20)
+    grid_columns: int = Field(ge=1, le=20)
+    grid_spacing: int = Field(ge=1, le=10)
+    # Chooses the faces.
+    seed: int = Field(ge=0, lt=2**32)
+
+
+def check_fit(
+    arrays: VaeArrays, posteriors: Posteriors, vae_facts: dict[str, Any], settings: LatentExploration
+) -> None:
+    """Raise FacevaeError unless latents and VAE belong to arrays like these, whose test faces show the attribute."""
+    image_size, latent_dim = arrays.images["test"].shape[1], vae_facts["settings"]["latent_dim"]
+    if vae_facts["image_size"] != image_size:
+        raise FacevaeError(
+            where="the VAE", expected=f"a model of {image_size}-pixel images",
+            found=f"one of {vae_facts['image_size']}-pixel images", fix="train it on the same arrays",
+        )  # fmt: skip
+    length = posteriors.mu["test"].shape[1]
+    if length != latent_dim:
+        raise FacevaeError(
+            where="the latents", expected=f"latents of {latent_dim} dimensions", found=f"of {length}",
+            fix="run stages.encode with the same VAE",
+        )  # fmt: skip
+    if settings.attribute not in arrays.attribute_names:
+        raise FacevaeError(
+            where="explore_latents.attribute", expected=f"one of {', '.join(arrays.attribute_names)}",
+            found=settings.attribute, fix="choose one of these",
+        )  # fmt: skip
+    labels = arrays.attributes["test"][:, arrays.attribute_names.index(settings.attribute)]
+    having = int(labels.sum())
+    if having < 1 or len(labels) - having < 2:
+        raise FacevaeError(
+            where="explore_latents.attribute", expected="at least one test image with the attribute and two without",
+            found=f"{having} with {settings.attribute} and {len(labels) - having} without",
+            fix="choose another one or provide more images",
+        )  # fmt: skip
+
+
+def draw_explorations(
+    folder: Path,
+    vae: Vae,
+    arrays: VaeArrays,
+    posteriors: Posteriors,
+    settings: LatentExploration,
+    device: torch.device,
+) -> None:
+    """Write into `folder` pca.png, tsne.png, interpolations.png, j_diagrams.png and mine_grid.png.
+
+    Every point, and every face that others are made from, is a posterior's mean. `check_fit` must have passed.
+    """
+    _draw_maps(folder, arrays, posteriors, settings)
+    _draw_interpolations(folder / "interpolations.png", vae, arrays, posteriors, settings, device)
+    _draw_analogies(folder / "j_diagrams.png", vae, arrays, posteriors, settings, device)
+    _draw_neighbourhood(folder / "mine_grid.png", vae, posteriors, settings, device)
+
+
+def choose_analogies(labels: np.ndarray, attribute: int, latents: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Numbers of faces a, b and c of up to `count` analogies, none of them twice: (N, A), (N, D) -> (K, 3).
+
+    a lacks the attribute in column `attribute` and b has it; they are the two that differ in the fewest other
+    attributes and, among such, have the closest latents: what leads from a to b is to be the attribute and little
+    else. c is any other face that lacks it.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))[:_COMPARED]
+    lacking, having = (order[labels[order, attribute] == kind] for kind in (0, 1))
+    count = min(count, len(having), len(lacking) // 2)
+    differing = cdist(labels[lacking], labels[having], "cityblock").ravel()
+    distances = cdist(latents[lacking], latents[having]).ravel()
+    pairs: dict[int, int] = {}
+    for place in np.lexsort((distances, differing)):
+        a, b = int(lacking[place // len(having)]), int(having[place % len(having)])
+        if len(pairs) < count and a not in pairs and b not in pairs.values():
+            pairs[a] = b
+    others = [int(number) for number in lacking if number not in pairs]
+    return np.array([(a, b, c) for (a, b), c in zip(pairs.items(), others, strict=False)])
+
+
+def _draw_maps(folder: Path, arrays: VaeArrays, posteriors: Posteriors, settings: LatentExploration) -> None:
+    """Write pca.png and tsne.png: the same latents, those of training faces and of unseen ones side by side."""
+    unseen = min(arrays.counts["test"], settings.points // 2)
+    numbers = {
+        split: np.array(spread(range(arrays.counts[split]), min(arrays.counts[split], count)))
+        for split, count in (("train", settings.points - unseen), ("test", unseen))
+    }
+    latents = np.concatenate([posteriors.mu[split].numpy()[chosen] for split, chosen in numbers.items()])
+    column = arrays.attribute_names.index(settings.attribute)
+    labels = [arrays.attributes[split][chosen, column] for split, chosen in numbers.items()]
+    word = settings.attribute.replace("_", " ")
+
+    def panels(places: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        sides = np.split(places, [len(numbers["train"])])
+        return {
+            f"{len(side)} {title}": {f"without {word}": side[kinds == 0], f"with {word}": side[kinds == 1]}
+            for title, side, kinds in zip(("training faces", "unseen faces"), sides, labels, strict=True)
+        }
+
+    plane, shares = principal_plane(latents)
+    along = [
+        f"{axis} principal axis, {share:.1%} of the variance"
+        for axis, share in zip(("1st", "2nd"), shares, strict=True)
+    ]
+    scatter(folder / "pca.png", panels(plane), "latents along their principal axes (PCA)", *along)
+    perplexity = fitting_perplexity(settings.perplexity, len(latents))
+    title = f"latents as neighbours (t-SNE, perplexity {perplexity:.3g})"
+    scatter(folder / "tsne.png", panels(neighbour_map(latents, perplexity, settings.seed)), title, "t-SNE 1", "t-SNE 2")
+
+
+def _draw_interpolations(
+    path: Path,
+    vae: Vae,
+    arrays: VaeArrays,
+    posteriors: Posteriors,
+    settings: LatentExploration,
+    device: torch.device,
+) -> None:
+    """Two rows per pair of unseen faces: on the straight line, on the arc."""
+    faces, mu = arrays.images["test"], posteriors.mu["test"]
+    order = np.random.default_rng(settings.seed).permutation(len(faces))
+    t = torch.linspace(0, 1, settings.steps + 2)[:, None]
+    rows = []
+    for a, b in zip(order[0 : 2 * settings.pairs : 2], order[1 : 2 * settings.pairs : 2], strict=False):
+        for interpolate in (lerp, slerp):
+            between = _decoded(vae, interpolate(mu[a], mu[b], t), device)
+            rows.append(np.concatenate([faces[[a]], between, faces[[b]]]))
+    shares = [f"{float(share):.0%}" for share in t[1:-1]]
+    titles = ["unseen face", "reconstruction", *shares, "reconstruction", "unseen face"]
+    image_sheet(path, rows, ["line", "arc"] * (len(rows) // 2), titles)
+
+
+def _draw_analogies(
+    path: Path,
+    vae: Vae,
+    arrays: VaeArrays,
+    posteriors: Posteriors,
+    settings: LatentExploration,
+    device: torch.device,
+) -> None:
+    """J-diagrams; above and below their corners the three faces that they are made of."""
+    faces, mu = arrays.images["test"], posteriors.mu["test"]
+    attribute, cells = arrays.attribute_names.index(settings.attribute), settings.diagram_cells
+    panels = []
+    for chosen in choose_analogies(arrays.attributes["test"], attribute, mu.numpy(), settings.diagrams, settings.seed):
+        a, b, c = mu[torch.from_numpy(chosen)]
+        panel = np.full((cells + 2, cells, *faces.shape[1:]), 255, np.uint8)
+        panel[1:-1] = _decoded(vae, j_diagram(a, b, c, cells, cells), device)
+        panel[0, 0], panel[0, -1], panel[-1, 0] = faces[chosen]
+        panels.append(panel)
+    framed = np.zeros((cells + 2, cells), bool)
+    framed[0, 0] = framed[0, -1] = framed[-1, 0] = True
+    word = settings.attribute.replace("_", " ")
+    mosaic(path, panels, framed, f"{word}: what leads from the first face to the second, added to the third")
+
+
+def _draw_neighbourhood(
+    path: Path, vae: Vae, posteriors: Posteriors, settings: LatentExploration, device: torch.device
+) -> None:
+    """A MINE grid of an unseen face and its nearest neighbours, all of them reconstructed."""
+    mu = posteriors.mu["test"]
+    rows, columns = fitting_grid(settings.grid_rows, settings.grid_columns, len(mu))
+    centre = int(np.random.default_rng(settings.seed).permutation(len(mu))[0])
+    neighbours = nearest(mu.numpy(), centre, rows * columns)
+    layout = neighbours[grid_layout(mu.numpy()[neighbours], rows, columns)]
+    grid = mine_grid(mu[torch.from_numpy(layout)], settings.grid_spacing)
+    framed = np.zeros(grid.shape[:2], bool)
+    framed[:: settings.grid_spacing, :: settings.grid_spacing] = True
+    title = f"an unseen face and its {rows * columns - 1} nearest neighbours (framed), and what lies between"
+    mosaic(path, [_decoded(vae, grid, device)], framed, title)
+
+
+def _decoded(vae: Vae, z: Tensor, device: torch.device) -> np.ndarray:
+    """Images of latents: (..., D) -> (..., S, S, 3) uint8."""
+    images = as_bytes(decode_all(vae, z.flatten(0, -2), device))
+    return images.reshape(*z.shape[:-1], *images.shape[1:])

@@ -1,0 +1,107 @@
+"""The pictures of an evaluation: unseen faces, reconstructed and edited, and samples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facevae.data.arrays import VaeArrays
+from facevae.evaluation.edits import EditVerdict
+from facevae.evaluation.samples import prior_draws
+from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
+from facevae.figures.base import bars, heat_map, image_sheet, labelled_lines
+from facevae.latents.arithmetic import edit
+from facevae.latents.encoding import decode_all, posterior_means
+from facevae.models.vae import Vae
+from facevae.nn.layers import as_bytes
+
+
+def draw_pictures(
+    folder: Path,
+    models: Models,
+    arrays: VaeArrays,
+    report: VaeReport,
+    settings: VaeEvaluation,
+    device: torch.device,
+) -> None:
+    """Write all pictures into `folder`: reconstructions, samples of both kinds, the judge's verdicts on edits, by
+    attribute, by strength and as a matrix of changes, and a sheet of strengths per chosen attribute.
+    """
+    vae, vectors = models.vae, models.vectors
+    images, labels = arrays.images["test"], arrays.attributes["test"]
+
+    faces = images[: settings.faces]
+    reconstructions = as_bytes(decode_all(vae, posterior_means(vae, faces, device), device))
+    image_sheet(folder / "reconstructions.png", [faces, reconstructions], ["unseen face", "reconstruction"])
+
+    for name, source, z in (
+        ("prior_samples", "prior", prior_draws(vae, settings.samples, settings.seed)),
+        ("mixture_samples", "mixture", models.mixture.sample(settings.samples, settings.seed)),
+    ):
+        samples = as_bytes(decode_all(vae, z, device))
+        rows = [samples[start : start + 8] for start in range(0, len(samples), 8)]
+        image_sheet(folder / f"{name}.png", rows, [], title=f"samples from the {source}")
+
+    for attribute in settings.attributes:
+        column = arrays.attribute_names.index(attribute)
+        lacking = images[np.flatnonzero(labels[:, column] == 0)[: settings.faces]]
+        if len(lacking):
+            _strength_sheet(
+                folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
+            )
+
+    at = "the recommended strengths" if settings.strength is None else f"strength {settings.strength:g}"
+    bars(
+        folder / "edits.png",
+        [f"{verdict.attribute} ({verdict.strength:g})" for verdict in report.verdicts],
+        {
+            "share on which the judge sees it": [verdict.seen for verdict in report.verdicts],
+            "leakage, mean change of the others": [verdict.leakage for verdict in report.verdicts],
+        },
+        f"edits of unseen faces at {at}",
+        "share, probability",
+    )
+    heat_map(
+        folder / "leakage.png",
+        report.changes,
+        [verdict.attribute for verdict in report.verdicts],
+        [name.replace("_", " ") for name in arrays.attribute_names],
+        f"mean absolute change of the judge's probabilities at {at}",
+        "edited",
+        "changed",
+    )
+    _success_curves(folder / "strengths.png", report.curves)
+
+
+def _success_curves(path: Path, curves: Sequence[EditVerdict]) -> None:
+    """Success against leakage: a line per method, a point per strength, means over the attributes."""
+    lines: dict[str, list[tuple[float, float, str]]] = {}
+    for method in dict.fromkeys(verdict.method for verdict in curves):
+        mine = [verdict for verdict in curves if verdict.method == method]
+        for strength in dict.fromkeys(verdict.strength for verdict in mine):
+            at = [verdict for verdict in mine if verdict.strength == strength]
+            point = float(np.mean([v.leakage for v in at])), float(np.mean([v.flipped for v in at])), f"{strength:g}"
+            lines.setdefault(method.replace("_", " "), []).append(point)
+    labelled_lines(
+        path, lines, "edits by method and strength, means over the attributes",
+        "leakage: mean change of the other probabilities", "share of faces flipped",
+    )  # fmt: skip
+
+
+def _strength_sheet(
+    path: Path,
+    vae: Vae,
+    images: np.ndarray,
+    vector: Tensor,
+    attribute: str,
+    settings: VaeEvaluation,
+    device: torch.device,
+) -> None:
+    """A row per unseen face without the attribute: the face, its reconstruction, its edits by strength."""
+    z = posterior_means(vae, images, device)
+    strengths = [0.0, *settings.strengths]
+    columns = [images, *(as_bytes(decode_all(vae, edit(z, vector, strength), device)) for strength in strengths)]
+    titles = ["unseen face", "reconstruction", *(f"strength {strength:g}" for strength in settings.strengths)]
+    image_sheet(path, [np.stack(row) for row in zip(*columns, strict=True)], [], titles, attribute.replace("_", " "))

@@ -1,0 +1,55 @@
+"""File names of images: their endings and stems, and many of them in little memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def stem(name: str) -> str:
+    """What names an image whatever its format: its file name without folders and suffix."""
+    name = name[name.rfind("/") + 1 :]
+    return name[: name.rfind(".")] if name.rfind(".") > 0 else name
+
+
+class Names(Sequence[str]):
+    """File names as bytes of one width, `array` (N,): a sixth of the memory that strings take.
+
+    None may end in a zero byte.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    @classmethod
+    def of(cls, names: Iterable[str], count: int, width: int) -> "Names":
+        """`count` names of at most `width` bytes in UTF-8."""
+        return cls(np.fromiter((name.encode() for name in names), f"S{max(1, width)}", count))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int | slice) -> "str | Names":
+        return Names(self.array[index]) if isinstance(index, slice) else self.array[index].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode() for name in self.array)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __repr__(self) -> str:
+        return f"Names({list(self[:3])}, {len(self)} in all)"
+
+    def take(self, rows: np.ndarray) -> "Names":
+        """The names at these places, in their order."""
+        return Names(self.array[rows])
+
+    def find(self, name: str) -> int:
+        """The place of `name`, which is one of these; they must be sorted."""
+        return int(np.searchsorted(self.array, name.encode()))
+
+    def without(self, others: "Names") -> "Names":
+        """Those that are not among `others`, sorted, each once."""
+        return Names(np.setdiff1d(self.array, others.array))

@@ -1,0 +1,38 @@
+"""Room on the disk, asked for before anything is written."""
+
+import os
+import shutil
+from pathlib import Path
+
+from facevae.core.errors import FacevaeError
+
+
+def require_space(path: Path, size: int, what: str) -> None:
+    """Raise FacevaeError if `size` bytes for `what` don't fit where `path` is to be.
+
+    Under DVC, which keeps a second copy of each output in its cache, a line warns if that will not fit.
+    """
+    free = free_space(path)
+    if free < size:
+        raise FacevaeError(
+            where=path, expected=f"{in_words(size)} free for {what}", found=in_words(free),
+            fix="free some, or ask for fewer or smaller images",
+        )  # fmt: skip
+    if "DVC_STAGE" in os.environ and free < 2 * size:
+        print(
+            f"warning: {path}: {in_words(free)} free; {what} takes {in_words(size)}, and as much again in DVC's cache",
+            flush=True,
+        )
+
+
+def free_space(path: Path) -> int:
+    """Free bytes on the disk on which `path` is or would be."""
+    path = Path(path).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def in_words(size: int) -> str:
+    """A number of bytes, to be printed."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,92 @@
+"""What a machine computes with: its device, the precision that is fastest there, its memory. No model, no data."""
+
+import os
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from facevae.core.allocator import keep_freed_memory
+from facevae.core.errors import FacevaeError
+from facevae.core.params import Section
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Computation(Section):
+    """How a network computes, in training and ever after: part of its results, not of the machine."""
+
+    # PyTorch's sums depend on the number of threads that share them.
+    threads: int = Field(ge=1, le=256)
+    precision: Precision
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`: the GPU where there is one, else the CPU; or a device by its PyTorch name.
+
+    Under torchrun a GPU without a number means the one of the process's LOCAL_RANK.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise FacevaeError(
+            where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
+            found=f"{name} ({str(error).splitlines()[0]})", fix="leave the option out to let the machine decide",
+        ) from None  # fmt: skip
+    return device
+
+
+def measure_on(name: str, threads: int) -> torch.device:
+    """`pick_device` for a stage that measures a model: with as many threads as the model was trained with.
+
+    Sums depend on how many threads share them; the number of cores, or OMP_NUM_THREADS, shall not change a metric.
+    """
+    torch.set_num_threads(threads)
+    return pick_device(name)
+
+
+def pick_precision(wanted: Precision, device: torch.device) -> torch.dtype:
+    """What the networks compute in; weights and losses are float32 in any case.
+
+    `auto`: bfloat16 on a GPU with bfloat16 units, and on a processor with matrix units for it (Intel AMX), else
+    float32. On a processor with vector instructions for bfloat16 alone, float32 was measured to be faster
+    (bench/training.py with ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16).
+    """
+    if wanted != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and _has_matrix_units() else torch.float32
+
+
+def prepare(device: torch.device) -> None:
+    """Make this process compute the same bits each time, and as fast as that allows."""
+    if device.type == "cuda":
+        # cuBLAS is deterministic with a workspace of its own only; read when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.set_float32_matmul_precision("high")  # what stays float32 may use TF32
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    # Deterministic mode also fills each new tensor with NaN, to show reads of memory that was never written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    keep_freed_memory()
+
+
+def describe(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device} with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else str(device)
+
+
+def _has_matrix_units() -> bool:
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    # oneDNN, which computes the convolutions, can be told to leave them alone.
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    allowed = limit in ("", "ALL", "DEFAULT") or "AMX" in limit
+    return allowed and bool(capabilities.get("amx_bf16", False))

@@ -1,0 +1,232 @@
+"""The data in figures: how many images of how many persons, what the attributes are like, what two splits share."""
+
+import csv
+import mmap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from facevae.celeba.splits import PARTITIONS
+from facevae.celeba.tables import (
+    ATTRIBUTES_FILE,
+    IDENTITY_FILE,
+    LANDMARKS,
+    LANDMARKS_FILE,
+    PARTITION_FILE,
+    SKIPPED,
+    NumberTable,
+    read_attributes,
+    read_identities,
+    read_landmarks,
+    read_partitions,
+)
+from facevae.core.errors import FacevaeError
+from facevae.core.params import Section
+from facevae.data.arrays import DaeArrays, VaeArrays
+from facevae.imaging.archive import Archive
+from facevae.imaging.codec import decoded_size
+
+_ROWS_AT_ONCE = 4096
+
+_BYTES_AT_ONCE = 16_000_000
+
+_SKIPPED_COLUMNS = ["image", "reason"]
+
+
+class ReportSettings(Section):
+    """Section `report_data`: how many faces the contact sheet shows."""
+
+    faces: int = Field(ge=1, le=50)
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Numbers and tables: `metrics`, what is undefined left out; rows of `attributes` and of `sizes`.
+
+    `correlations`: (V, V) float64 in [-1, 1], of the V attributes `varying` that some images have and some have not.
+    """
+
+    metrics: dict[str, Any]
+    attributes: list[dict[str, float | str]]
+    varying: tuple[str, ...]
+    correlations: np.ndarray
+    sizes: list[dict[str, int | str]]
+
+    def correlation_rows(self) -> list[dict[str, float | str]]:
+        """A row for each varying attribute: its correlations with all of them."""
+        return [
+            {"attribute": name, **dict(zip(self.varying, row, strict=True))}
+            for name, row in zip(self.varying, self.correlations.tolist(), strict=True)
+        ]
+
+
+def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays, vae: VaeArrays) -> DataReport:
+    """Describe the raw files in `folder`, the archives, of which `raw` is the first, and the cached arrays.
+
+    Rates and correlations are those of the raw images that are annotated, brightness that of the VAE's images. Raises
+    FacevaeError if a file is missing or damaged.
+    """
+    images = archives["raw"].names
+    table = read_attributes(folder / ATTRIBUTES_FILE)
+    rows = table.find(images)
+    values, partitions = table.values_at(rows[rows >= 0]), read_partitions(folder / PARTITION_FILE).find(images)
+    attributes = attribute_rates(table.names, values, partitions[rows >= 0])
+    correlations = phi_coefficients(values)
+    varies = ~np.isnan(correlations.diagonal())
+    correlations = correlations[varies][:, varies]
+    landmarks = read_landmarks(folder / LANDMARKS_FILE)
+    placed = landmarks.find(images)
+    placed = placed[placed >= 0]
+    identities = read_identities(folder / IDENTITY_FILE)
+    metrics = {
+        "images": len(images),
+        "images_skipped": count_skipped(folder / SKIPPED),
+        "images_with_landmarks": len(placed),
+        "annotated_rows": len(table),
+        "attributes": len(table.names),
+        **_strongest(correlations),
+        **({"persons": len(np.unique(_known(identities, images)))} if len(identities) else {}),
+        "brightness": _mean_and_spread(np.concatenate([brightness(split) for split in vae.images.values()])),
+        **({"eye_distance": _mean_and_spread(eye_distances(landmarks.values[placed]))} if len(placed) else {}),
+        "dae": _describe_splits(dae.clean, dae.images, identities),
+        "vae": _describe_splits(vae.images, vae.names, identities),
+    }
+    varying = tuple(name for name, kept in zip(table.names, varies, strict=True) if kept)
+    sizes = [row for what, archive in archives.items() for row in size_rows(what, archive)]
+    return DataReport(metrics, attributes, varying, correlations, sizes)
+
+
+def attribute_rates(names: tuple[str, ...], values: np.ndarray, partitions: np.ndarray) -> list[dict[str, float | str]]:
+    """A row for each attribute: the share of all images that have it, and that in each partition with images.
+
+    `values`: (n, A), 1 or -1; `partitions`: (n,), indices in splits.PARTITIONS, -1 for an image in none.
+    """
+    chosen = {f"{split}_rate": partitions == number for number, split in enumerate(PARTITIONS)}
+    has = values > 0
+    groups = {"rate": has} | {column: has[rows] for column, rows in chosen.items()}
+    rates = {column: group.mean(0) for column, group in groups.items() if len(group)}
+    return [
+        {"attribute": name, **{column: float(rate[number]) for column, rate in rates.items()}}
+        for number, name in enumerate(names)
+    ]
+
+
+def phi_coefficients(values: np.ndarray) -> np.ndarray:
+    """Correlations of attributes, (n, A) of 1 or -1 -> (A, A) in [-1, 1]; NaN for one that all images have or none.
+
+    Pearson's coefficient of two variables that have two values each, which is called phi.
+    """
+    products = np.zeros((values.shape[1], values.shape[1]))
+    for start in range(0, len(values), _ROWS_AT_ONCE):
+        part = values[start : start + _ROWS_AT_ONCE].astype(np.float64)
+        products += part.T @ part
+    sums = values.sum(0, dtype=np.float64)
+    # Whole numbers all, and so exact: an attribute without variance is known by its 0.
+    covariances = len(values) * products - np.outer(sums, sums)
+    variances = covariances.diagonal()
+    with np.errstate(invalid="ignore"):
+        return covariances / np.sqrt(np.outer(variances, variances))
+
+
+def eye_distances(landmarks: np.ndarray) -> np.ndarray:
+    """Pixels from eye to eye: (n, 10) in LANDMARKS' order -> (n,)."""
+    x, y = (
+        landmarks[:, LANDMARKS.index(f"righteye_{axis}")] - landmarks[:, LANDMARKS.index(f"lefteye_{axis}")]
+        for axis in "xy"
+    )
+    return np.hypot(x, y)
+
+
+def brightness(images: np.ndarray) -> np.ndarray:
+    """Mean grey level of each image, in [0, 255]: (n, H, W, 3) uint8 -> (n,)."""
+    return np.fromiter((image.mean() for image in _one_by_one(images)), np.float64, len(images))
+
+
+def digests(images: np.ndarray) -> np.ndarray:
+    """Eight bytes that tell an image from all with other pixels: (n, H, W, 3) uint8 -> (n,) uint64."""
+    found = (blake2b(image.tobytes(), digest_size=8).digest() for image in _one_by_one(images))
+    return np.fromiter((int.from_bytes(digest) for digest in found), np.uint64, len(images))
+
+
+def in_two(parts: Iterable[np.ndarray]) -> int:
+    """How many different values stand in more than one of the parts, each (n,)."""
+    _, counts = np.unique(np.concatenate([np.unique(part) for part in parts]), return_counts=True)
+    return int((counts > 1).sum())
+
+
+def size_rows(what: str, archive: Archive) -> list[dict[str, int | str]]:
+    """A row for each size of the archive's images, the most common one first. Their headers alone are decoded."""
+    if archive.facts:
+        height, width, _ = archive.tiffs().shape
+        sizes = Counter({(width, height): len(archive.names)})
+    else:
+        sizes = Counter(decoded_size(archive.read(name), archive.where(name)) for name in archive.names)
+    return [
+        {"what": what, "width": width, "height": height, "images": count}
+        for (width, height), count in sizes.most_common()
+    ]
+
+
+def count_skipped(path: Path) -> int:
+    """Rows of the list of images that were left out. Raises FacevaeError if it is missing or no such list."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if header == _SKIPPED_COLUMNS:
+                return sum(1 for _ in rows)
+            found = f"the columns {', '.join(header)}"[:60] if header else "an empty file"
+    except FileNotFoundError:
+        found = "no such file"
+    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8
+        found = str(error)
+    raise FacevaeError(
+        where=path, expected="a CSV with the columns image and reason", found=found, fix="run stages.download"
+    )
+
+
+def _describe_splits(
+    images: Mapping[str, np.ndarray], names: Mapping[str, list[str]], identities: NumberTable
+) -> dict[str, int]:
+    """How many images each split has, and how many images and persons stand in two of them."""
+    persons = [_known(identities, named) for named in names.values()]
+    return {
+        **{split: len(named) for split, named in names.items()},
+        "images_in_two_splits": in_two(digests(split) for split in images.values()),
+        **({"persons_in_two_splits": in_two(persons)} if any(map(len, persons)) else {}),
+    }
+
+
+def _one_by_one(images: np.ndarray) -> Iterator[np.ndarray]:
+    """The images. Pages of a memory map that were touched count as this process's memory: they are given back."""
+    pages = getattr(images, "_mmap", None)
+    held = 0
+    for image in images:
+        yield image
+        held += image.nbytes
+        if held > _BYTES_AT_ONCE and hasattr(pages, "madvise"):
+            held = 0
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _known(identities: NumberTable, images: list[str]) -> np.ndarray:
+    """Whom the images show, (n,), those left out of which nobody knows it."""
+    found = identities.find(images)
+    return found[found >= 0]
+
+
+def _strongest(correlations: np.ndarray) -> dict[str, float]:
+    """The correlation of two attributes that is farthest from 0, if there are two."""
+    pairs = correlations[np.triu_indices(len(correlations), 1)]
+    return {"strongest_correlation": float(pairs[np.abs(pairs).argmax()])} if len(pairs) else {}
+
+
+def _mean_and_spread(values: np.ndarray) -> dict[str, float]:
+    """Mean and standard deviation."""
+    return {"mean": float(values.mean()), "spread": float(values.std())}

@@ -1,0 +1,163 @@
+"""Training the denoiser on cached pairs of clean and noisy images."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from facevae.core.errors import FacevaeError
+from facevae.data.arrays import DaeArrays, mean_colour
+from facevae.data.noise import FreshSigma, ends
+from facevae.models.dae import DaeArchitecture, denoise, make_network
+from facevae.nn.layers import as_unit_floats
+from facevae.nn.losses import PIXEL_LOSSES
+from facevae.training.loop.augmentation import random_crop, random_flip
+from facevae.training.loop.batches import Batch
+from facevae.training.loop.fit import Terms, fit
+from facevae.training.loop.run import Run
+from facevae.training.loop.settings import TrainingSettings
+from facevae.training.loop.step import Step
+
+
+class DaeSettings(DaeArchitecture, TrainingSettings):
+    """Section `dae`: the denoiser's network, its loss and its training."""
+
+    loss: Literal["bce", "mse", "l1", "charbonnier"]
+    # The noise that each step draws anew: that of add_noise's sigma (`same`), of another, of one from a range; null:
+    # none, it trains on add_noise's copies.
+    fresh_noise: FreshSigma | None
+    crop: int | None = Field(ge=16)
+    valid_share: float = Field(ge=0, le=0.5)
+
+    @model_validator(mode="after")
+    def _crop_fits_the_network(self) -> "DaeSettings":
+        if self.crop is None:
+            return self
+        if self.unet is not None and self.crop <= 2**self.unet.levels:
+            raise ValueError(f"a crop above {2**self.unet.levels}, since unet.levels is {self.unet.levels}")
+        if self.report is not None and self.report.latent_dim is not None:
+            raise ValueError("crop null, since report.latent_dim is a number: a dense bottleneck takes whole images")
+        if self.report is not None and self.crop % self.report.reduction:
+            raise ValueError(f"a crop that the report's strides divide: they shrink by {self.report.reduction}")
+        return self
+
+
+def denoising_terms(
+    network: nn.Module, clean: Tensor, noisy: Tensor, settings: DaeSettings, step: Step
+) -> dict[str, Tensor]:
+    """Loss of each image, (N,): clean, noisy (N, 3, H, W) in [0, 1]."""
+    with step.autocast():
+        output = network(noisy)
+    return {"loss": PIXEL_LOSSES[settings.loss](output.float(), clean)}
+
+
+def with_sigma(settings: DaeSettings, stored: float | list[float]) -> DaeSettings:
+    """The settings with the sigma of the stored noise where fresh noise is to be the same."""
+    return settings.model_copy(update={"fresh_noise": stored}) if settings.fresh_noise == "same" else settings
+
+
+def augment(images: Sequence[Tensor], settings: DaeSettings, step: Step) -> tuple[Tensor, ...]:
+    """The same random crop and flip of all, as the settings ask for: uint8 (N, H, W, 3) each.
+
+    A side of the image that is smaller than the crop stays whole.
+    """
+    if settings.crop is not None:
+        images = random_crop(step, settings.crop, *images)
+    return random_flip(step, *images) if settings.flip else tuple(images)
+
+
+def add_fresh_noise(clean: Tensor, sigma: float | list[float], step: Step) -> Tensor:
+    """Noisy copies of images (N, 3, H, W) in [0, 1], in whole grey levels as if they had been stored.
+
+    `sigma` in grey levels; of a range each image gets one of its own, so that one network learns all ("blind", Zhang
+    et al. 2017, DnCNN-B).
+    """
+    low, high = ends(sigma)
+    sigmas = low + (high - low) * step.rand(1, 1, 1)
+    return (clean * 255 + sigmas * step.randn(*clean.shape[1:])).round().clamp(0, 255) / 255
+
+
+# Enough images to know what one constant colour scores.
+_BASELINE_SAMPLE = 256
+
+_SHOWN = 8
+
+
+def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[nn.Module, list[dict[str, float]]]:
+    """Train on the train split but its last `valid_share`, which makes the history's valid_ columns.
+
+    The test split stays unseen. Returns the network and its history. Raises FacevaeError if the network does not
+    fit the images.
+    """
+    settings = with_sigma(settings, arrays.manifest["noise"]["sigma"])
+    clean, noisy = arrays.clean["train"], arrays.noisy["train"]
+    valid_count = round(len(clean) * settings.valid_share)
+    train_count = len(clean) - valid_count
+    torch.manual_seed(settings.seed)
+    try:
+        network = make_network(settings, *clean.shape[1:3])
+    except ValueError as error:
+        raise FacevaeError(
+            where=f"dae.{settings.architecture}", expected=str(error), found="other ones", fix="change the lists"
+        ) from None
+
+    # The last ones of the train split: validation images, where there are any.
+    watched = [as_unit_floats(torch.from_numpy(np.array(part[-_SHOWN:]))) for part in (clean, noisy)]
+
+    def pictures(model: nn.Module) -> Tensor:
+        with torch.no_grad():
+            output = denoise(model.eval(), watched[1].to(run.device)).cpu()
+        return make_grid(torch.cat([*watched, output]), nrow=len(output))
+
+    baseline = _constant_colour_loss(clean, settings)
+
+    def observe(_: nn.Module, row: dict[str, float]) -> str | None:
+        row["constant_colour_loss"] = baseline
+        loss = row.get("valid_loss", row["train_loss"])
+        if loss < baseline:
+            return None
+        return (
+            f"the denoiser is no better than one constant colour: loss {loss:.4g}, that colour's {baseline:.4g}; "
+            f"if this lasts, it has collapsed: lower dae.learning_rate (now {settings.learning_rate:g})"
+        )
+
+    history = fit(
+        network,
+        dae_terms_of(settings),
+        (clean[:train_count],) if settings.fresh_noise is not None else (clean[:train_count], noisy[:train_count]),
+        (clean[train_count:], noisy[train_count:]),
+        settings,
+        run,
+        run.log("dae ", pictures),
+        section="dae",
+        observe=observe,
+    )
+    return network, history
+
+
+def dae_terms_of(settings: DaeSettings) -> Terms:
+    """The denoiser's objective for a batch of clean and noisy bytes, of clean ones alone where it makes its own noise.
+
+    Validation always takes the stored noise. `settings` as `with_sigma` leaves them.
+    """
+
+    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+        images = augment(batch, settings, step) if step.training else batch
+        clean, *noisy = (as_unit_floats(part) for part in images)
+        if step.training and settings.fresh_noise is not None:
+            noisy = [add_fresh_noise(clean, settings.fresh_noise, step)]
+        return denoising_terms(model, clean, *noisy, settings, step)
+
+    return terms_of
+
+
+def _constant_colour_loss(clean: np.ndarray, settings: DaeSettings) -> float:
+    """The loss of answering the train images' mean colour to each of them, on some that stand for all."""
+    some = np.array(clean[:: max(1, len(clean) // _BASELINE_SAMPLE)])
+    images = as_unit_floats(torch.from_numpy(some))
+    constant = torch.from_numpy(mean_colour(some)).view(1, 3, 1, 1).expand_as(images)
+    return float(PIXEL_LOSSES[settings.loss](constant, images).double().mean())

@@ -1,0 +1,4 @@
+"""The training loop: settings, optimizer, batches, steps, processes, checkpoints, log. Knows no model.
+
+Imports core and nn.
+"""

@@ -1,0 +1,163 @@
+"""An interrupted training's memory: safetensors files in a folder of its own, gone when the training ends."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from facevae.core.errors import FacevaeError
+from facevae.core.files import whole_file
+
+
+def checkpoint_folder(stage: str, *facts: Any) -> Path:
+    """Where a training of these settings, on these data, by this code keeps its checkpoint.
+
+    $DVC_ROOT/.checkpoints/<stage>/<key>: DVC sets DVC_ROOT to the repository also in the temporary copies that
+    `dvc exp run --temp` and the queue work in, so a rerun finds the checkpoint from there. The key hashes `facts`
+    (JSON-able) and the source of every loaded module of the project: whatever changes the result starts afresh.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, module in sorted(sys.modules.items()):
+        if name.split(".")[0] in ("facevae", "stages") and getattr(module, "__file__", None):
+            digest.update(name.encode() + Path(str(module.__file__)).read_bytes())
+    root = Path(os.environ.get("DVC_ROOT", "."))
+    return root / ".checkpoints" / stage / digest.hexdigest()[:16]
+
+
+class Slot:
+    """One state in a checkpoint folder, and the one before it.
+
+    A power cut may damage what was written last, so that the last but one is kept too. Both carry a checksum.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.file, self.previous = folder / f"{name}.safetensors", folder / f"{name}.previous.safetensors"
+
+    def save(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> str | None:
+        """Write a state, whole or not at all; the one before it stays. Returns why that failed, in one line, or None.
+
+        A checkpoint that can't be written is no reason to end a training whose result may still be written.
+        """
+        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"facts": json.dumps(facts), "checksum": _checksum(content)}
+        try:
+            with whole_file(self.file) as temporary:
+                temporary.write_bytes(save(content, metadata))
+                if self.file.exists():
+                    os.replace(self.file, self.previous)
+        except OSError as error:
+            kept = "the one before stays" if self._newest() else "there is none yet"
+            return f"checkpoint not written, {kept}: {self.file}: {error.strerror or error}"
+        return None
+
+    def read(self) -> tuple[bytes | None, list[str]]:
+        """The newest state that is whole, as its file's bytes, or None; and a line for each that is not."""
+        lines = []
+        for path in (self.file, self.previous):
+            try:
+                content = path.read_bytes()
+                unpack(content)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                lines.append(f"checkpoint {path} is damaged ({error}), passing over it")
+            else:
+                return content, lines
+        return None, lines
+
+    def delete(self) -> None:
+        """Forget both states."""
+        self.file.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)
+
+    def _newest(self) -> Path | None:
+        return next((path for path in (self.file, self.previous) if path.exists()), None)
+
+
+def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a state's bytes. Raises ValueError, saying what is wrong, if they are not whole."""
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        facts, checksum = json.loads(header["facts"]), header["checksum"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(str(error) or "no facts") from None
+    if checksum != _checksum(tensors):
+        raise ValueError("its checksum is another")
+    return tensors, facts
+
+
+class Checkpoint:
+    """The folder of one training, held by one process at a time.
+
+    Use as a context manager: entering takes the lock and raises FacevaeError if another process holds it, which is
+    known from the system and not from a file left behind; leaving gives it back. `delete` when the training has
+    ended well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lock = folder, folder / "lock"
+        self._held: int | None = None
+
+    def __enter__(self) -> "Checkpoint":
+        while self._held is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.lock, os.O_CREAT | os.O_RDWR, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The file may have been deleted between opening and locking it: then the lock is on nothing.
+                if os.fstat(descriptor).st_ino == os.stat(self.lock).st_ino:
+                    self._held = descriptor
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                holder = self.lock.read_text() if self.lock.exists() else ""
+                os.close(descriptor)
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                raise FacevaeError(
+                    where=self.lock, expected="no other training of the same settings",
+                    found=f"process {holder or '?'} at it", fix="let it finish, or stop it and run again",
+                ) from None  # fmt: skip
+            if self._held is None:
+                os.close(descriptor)
+        os.truncate(self._held, 0)
+        os.pwrite(self._held, str(os.getpid()).encode(), 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.unlink(missing_ok=True)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+        with suppress(OSError):  # not empty: a state stays
+            self.folder.rmdir()
+
+    def slot(self, name: str) -> Slot:
+        """The state called `name`: a training that has several parts keeps one of each."""
+        return Slot(self.folder, name)
+
+    def delete(self) -> None:
+        """Forget the training: its result is written."""
+        for path in self.folder.iterdir():
+            if path != self.lock:
+                path.unlink()
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """Of names, shapes, types and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

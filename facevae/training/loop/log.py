@@ -1,0 +1,104 @@
+"""What a training shows while it runs: a bar or a line per epoch, and TensorBoard."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+Item = TypeVar("Item")
+
+# Looking at the losses waits for the device; once a second is nothing.
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class RunLog:
+    """Terminal and TensorBoard of one training. `folder` null: no TensorBoard; `prefix` stands before each line.
+
+    `pictures(model)` returns an image (3, H, W) in [0, 1] for TensorBoard, drawn anew after each epoch. `mute`: says
+    and writes nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        prefix: str = "",
+        pictures: Callable[[nn.Module], Tensor] | None = None,
+        *,
+        mute: bool = False,
+    ) -> None:
+        self.folder, self.writer = folder, None
+        self.prefix, self.pictures, self.mute = prefix, pictures, mute
+        self.began: tuple[float, float] | None = None
+
+    def start(self, epochs_done: float) -> None:
+        """The first step follows. In TensorBoard what an interrupted try logged after its checkpoint is replaced."""
+        self.began = (time.perf_counter(), epochs_done)
+        if self.folder and not self.mute:
+            self.writer = SummaryWriter(str(self.folder), purge_step=int(epochs_done) + 1 if epochs_done else None)
+
+    def line(self, text: str) -> None:
+        """One line, flushed: without a terminal prints are kept back otherwise."""
+        if not self.mute:
+            print(f"{self.prefix}{text}", flush=True)
+
+    def track(
+        self, items: Iterable[Item], done: int, total: int, what: str, batch_size: int, means: Callable[[], dict]
+    ) -> Iterator[Item]:
+        """Show a bar of an epoch's steps in a terminal; nothing elsewhere, where `epoch` prints a line.
+
+        `means()` gives the terms so far; it is asked once a second at most.
+        """
+        if self.mute or not sys.stderr.isatty():
+            yield from items
+            return
+        columns = (
+            TextColumn(f"{self.prefix}{what}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[terms]}"), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total, completed=done, speed="", terms="")
+            started = looked = time.perf_counter()
+            for count, item in enumerate(items, start=1):
+                yield item
+                bar.update(task, completed=done + count)
+                if time.perf_counter() - looked > _SECONDS_BETWEEN_LOOKS:
+                    terms = "  ".join(f"{name} {value:.4g}" for name, value in means().items())
+                    looked = time.perf_counter()
+                    bar.update(task, terms=terms, speed=f"{count * batch_size / (looked - started):.0f} images/s")
+
+    def epoch(self, row: dict[str, float], epochs: int, images_per_second: float, model: nn.Module) -> None:
+        """Print and log one row of the history."""
+        if self.mute:
+            return
+        number = int(row["epoch"])
+        shown = {name: value for name, value in row.items() if name not in ("epoch", "learning_rate")}
+        values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        self.line(f"epoch {number}/{epochs}  {values}  {images_per_second:.0f} images/s{self._left(number, epochs)}")
+        if self.writer:
+            for name, value in row.items():
+                if name != "epoch":
+                    split, _, term = name.partition("_")
+                    tag = f"{term}/{split}" if split in ("train", "valid") else name
+                    self.writer.add_scalar(tag, value, number)
+            if self.pictures:
+                self.writer.add_image("reconstructions", self.pictures(model), number)
+            self.writer.flush()
+
+    def close(self) -> None:
+        """The training has ended."""
+        if self.writer:
+            self.writer.close()
+
+    def _left(self, number: int, epochs: int) -> str:
+        started, epochs_before = self.began or (0.0, number)
+        if number in (epochs, epochs_before):
+            return ""
+        seconds = (time.perf_counter() - started) / (number - epochs_before) * (epochs - number)
+        return f"  {timedelta(seconds=round(seconds))} left"
