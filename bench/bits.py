@@ -63,7 +63,7 @@ def train(stage: str, change: Change, folder: Path) -> Result:
     for option, value in (("params", "params.yaml"), ("model", "m.safetensors"), ("results", "r"), ("logs", "logs")):
         command += [f"--{option}", str(folder / value)]
     environment = {**os.environ, **change.environment, "DVC_ROOT": str(folder)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise FacevaeError(
             where=stage, expected="a run to the end", found=done.stderr.strip()[-200:], fix="see the message"

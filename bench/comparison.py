@@ -1,8 +1,11 @@
 """The rows of docs/results.md: train and evaluate each in a copy of the project, keep what was measured.
 
     python -m bench.comparison --celeba DIR [ROW ...]
+    python -m bench.comparison --default
 
-bench/comparison.yaml says what each row changes; docs/results.py makes the page of bench/measured/ROW.json.
+bench/comparison.yaml says what each row changes; docs/results.py makes the page of bench/measured/ROW.json. The default
+run is none of the rows: what the workspace's results/ hold of it is kept in bench/measured/default.json when one asks
+for it, so that the page does not change with the next run or experiment.
 """
 
 import csv
@@ -24,6 +27,11 @@ from facevae.core.files import write_json
 
 ROWS = Path(__file__).with_suffix(".yaml")
 MEASURED = Path("bench/measured")
+DEFAULT = "default"
+# Stages of the default run that the page shows, and those of their CSV files that it shows besides their metrics.
+DEFAULT_STAGES: dict[str, tuple[str, ...]] = {"evaluate_dae": (), "evaluate_vae": (), "train_judge": ()}
+# Columns that are words.
+_WORDS = ("attribute", "method")
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,16 @@ def main(
         Path | None, typer.Option(help="A folder for the copy, kept, so that rows share their data; else removed.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only print each row's changes.")] = False,
+    default: Annotated[
+        bool,
+        typer.Option("--default", help="Only keep what an up-to-date `dvc repro` of the default left in results/."),
+    ] = False,
 ) -> None:
     """Run rows of the comparison on CelebA, one after the other, and write bench/measured/ROW.json for each."""
+    if default:
+        write_json(MEASURED / f"{DEFAULT}.json", of_default_run(Path()))
+        print(MEASURED / f"{DEFAULT}.json")
+        return
     chosen = choose(read_rows(ROWS), rows or [])
     if show:
         for row in chosen:
@@ -95,21 +111,39 @@ def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
 
 def measured(folder: Path, row: Row, seconds: dict[str, float]) -> dict[str, Any]:
     """The metrics and tables that the row's stage wrote, and how long the training took, if it ran."""
-    training, results = row.target.replace("evaluate", "train"), folder / "results" / row.target
-    metrics = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = {"changes": list(row.changes), "metrics": metrics}
-    for table in row.tables:
-        with (results / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-            found.setdefault("tables", {})[table] = [
-                {
-                    key: value if key in ("attribute", "method") else float(value) if value else None
-                    for key, value in line.items()
-                }
-                for line in csv.DictReader(file)
-            ]
+    found: dict[str, Any] = {"changes": list(row.changes), **kept(folder / "results" / row.target, row.tables)}
+    training = row.target.replace("evaluate", "train")
     if training in seconds:
         found["training_seconds"] = round(seconds[training])
     return found
+
+
+def of_default_run(project: Path) -> dict[str, Any]:
+    """By stage, metrics and tables of the default run, from results/ of a project whose params.yaml is the default."""
+    params, default = project / "params.yaml", project / "settings/default.yaml"
+    if params.read_bytes() != default.read_bytes():
+        fix = "python -m facevae.app.presets default, then dvc repro"
+        raise FacevaeError(where=params, expected=f"the content of {default}", found="another", fix=fix)
+    return {stage: kept(project / "results" / stage, tables) for stage, tables in DEFAULT_STAGES.items()}
+
+
+def kept(results: Path, tables: Sequence[str]) -> dict[str, Any]:
+    """`metrics` of a stage's folder in results/, and `tables`, each a list of rows, if there are any to keep."""
+    path = results / "metrics.json"
+    if not path.is_file():
+        raise FacevaeError(where=path, expected="the metrics of a run", found="no such file", fix="dvc repro")
+    found: dict[str, Any] = {"metrics": json.loads(path.read_text(encoding="utf-8"))}
+    if tables:
+        found["tables"] = {table: _rows(results / f"{table}.csv") for table in tables}
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, str | float | None]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {key: value if key in _WORDS else float(value) if value else None for key, value in line.items()}
+            for line in csv.DictReader(file)
+        ]
 
 
 @contextmanager

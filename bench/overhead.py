@@ -145,7 +145,7 @@ def _time(pipeline: Path, arguments: list[str], log: Path) -> Timing:
     }
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=pipeline, env=own, text=True,
+        [sys.executable, "-m", "dvc", *arguments], cwd=pipeline, env=own, encoding="utf-8",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     seconds = time.perf_counter() - started

@@ -88,7 +88,7 @@ def project_files(project: Path) -> list[str]:
     """Paths of the files that are in Git or would be after `git add`, relative to the project, sorted."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=project, env=environment(), capture_output=True, text=True,
+        cwd=project, env=environment(), capture_output=True, encoding="utf-8",
     )  # fmt: skip
     if listed.returncode:
         found = listed.stderr.strip() or "a failing git"
@@ -120,8 +120,17 @@ def set_params(folder: Path, changes: Sequence[str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process's, so that the runs compute where the pipeline would; this python first, without DVC's and Git's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))}
+    """This process's, so that the runs compute where the pipeline would; this python first.
+
+    Without what DVC and Git say there of the repository around; with what says where their configuration is.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DVC_", "GIT_"))
+        or name.startswith("GIT_CONFIG")
+        or name.endswith(("CONFIG_DIR", "CACHE_DIR"))
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -141,7 +150,7 @@ def run_pipeline(folder: Path, targets: Sequence[str]) -> dict[str, float]:
             print(f"{folder.name} run: {stage} {seconds[stage]:.1f} s", flush=True)
 
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", *targets], cwd=folder, env=environment(), text=True,
+        [sys.executable, "-m", "dvc", "repro", *targets], cwd=folder, env=environment(), encoding="utf-8",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         for line in process.stdout:

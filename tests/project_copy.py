@@ -12,17 +12,15 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_", "FACEVAE_"))},
+    **os.environ,  # without a person's own settings (conftest.py)
     # The stages start as `python -m stages...`: this very python must come first, and the current folder's code.
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONPATH": "",
     "PYTHONDONTWRITEBYTECODE": "1",
-    "DVC_NO_ANALYTICS": "1",
     "FACEVAE_WORKERS": "1",
     "FACEVAE_DEVICE": "cpu",
     "OMP_NUM_THREADS": "1",
     "COLUMNS": "200",
-    **{f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
 # Parameters of a pipeline that runs through in a minute.
 SMALL = {
@@ -49,10 +47,16 @@ _RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 
 def project_files() -> list[str]:
     """Paths of the files that are in Git or would be after `git add`, relative to the repository, sorted."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+    return _listed("--cached", "--others", "--exclude-standard")
+
+
+def tracked_files() -> list[str]:
+    """Of these the ones that are in Git: without what somebody is just trying out."""
+    return _listed("--cached")
+
+
+def _listed(*options: str) -> list[str]:
+    listed = git(ROOT, "ls-files", "-z", *options)
     return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
 
 
@@ -93,7 +97,7 @@ def _merge(into: dict, changes: dict) -> None:
 def git(folder: Path, *arguments: str) -> str:
     """Output of a Git command that must succeed."""
     return subprocess.run(
-        ["git", *arguments], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True, text=True
+        ["git", *arguments], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True, encoding="utf-8"
     ).stdout
 
 
@@ -106,7 +110,7 @@ def commit(folder: Path, message: str) -> None:
 def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> str:
     """Both outputs of a dvc command, which must succeed unless it `fails`."""
     done = subprocess.run(
-        ["dvc", *arguments], cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
+        ["dvc", *arguments], cwd=folder, env={**ENVIRONMENT, **environment}, encoding="utf-8",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert (done.returncode != 0) == fails, f"dvc {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}"

@@ -123,7 +123,7 @@ def test_data_floors_do_not_load_torch():
     """Nor does a package from elsewhere do it for them."""
     names = sorted(TORCH_FREE | DATA_STAGES)
     code = f"import sys, {', '.join(names)}; sys.exit(' '.join({TORCH} & set(sys.modules)) or 0)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 

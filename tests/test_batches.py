@@ -142,6 +142,6 @@ def test_training_from_ten_gigabytes_takes_no_more_memory_than_from_a_few(tmp_pa
         file.truncate(file.tell() + int(np.prod(shape)))
     assert path.stat().st_size > 10e9
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(path), repr(TRAINING)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE, str(path), repr(TRAINING)], capture_output=True, encoding="utf-8", check=True
     )
     assert int(done.stdout.splitlines()[-1]) < 100e6

@@ -128,7 +128,7 @@ def test_a_living_process_of_its_own_is_refused(tmp_path):
         f"with Checkpoint(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as other:
         assert other.stdout.readline() == "held\n"
         with one_line(f"process {other.pid}"), Checkpoint(tmp_path):

@@ -441,7 +441,7 @@ def test_help_comes_at_once():
         "try: cli.main()\n"
         "except SystemExit: print(sorted({'torch', 'numpy', 'PIL', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
@@ -469,7 +469,7 @@ def test_as_a_process(folder, models):
     Path("text.jpg").write_bytes(b"This is no image.\n")
     command = [sys.executable, "-m", "facevae.app.cli", "denoise", "ann.png", "text.jpg", "--models", str(models)]
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("error: text.jpg: expected a whole image")
 

@@ -3,15 +3,19 @@
 import json
 import runpy
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
+from project_copy import tracked_files
+from raw_data import one_line
 
-from bench.comparison import MEASURED, ROWS, choose, measured, read_rows
+from bench.comparison import DEFAULT, DEFAULT_STAGES, MEASURED, ROWS, choose, main, measured, read_rows
 from bench.rooms import ROOT
 from bench.verify import set_params
 from facevae.celeba.splits import DaeCache
 from facevae.core.errors import FacevaeError
+from facevae.core.files import write_json
 from facevae.core.params import load_section
 from facevae.evaluation.dae import DaeEvaluation
 from facevae.imaging.frames import VaeCrop
@@ -81,9 +85,55 @@ def test_every_row_was_measured_with_its_present_changes(row):
 
 
 def test_nothing_was_measured_that_is_no_row():
-    assert {path.stem for path in (ROOT / MEASURED).glob("*.json")} == {row.name for row in KNOWN}
+    found = {name for name in tracked_files() if Path(name).parent == MEASURED}
+    assert found == {f"{MEASURED}/{name}.json" for name in [DEFAULT, *(row.name for row in KNOWN)]}
 
 
-def test_the_page_is_what_the_script_makes():
-    made = runpy.run_path(str(ROOT / "docs/results.py"))["page"]()
-    assert made == PAGE.read_text(encoding="utf-8"), "run python docs/results.py"
+# --- the default run
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """A project in which the default has run, as the current folder."""
+    (tmp_path / "settings").mkdir()
+    for name in ("params.yaml", "settings/default.yaml"):
+        (tmp_path / name).write_text("seed: 0\n", encoding="utf-8")
+    for number, stage in enumerate(DEFAULT_STAGES):
+        write_json(tmp_path / "results" / stage / "metrics.json", {"value": number})
+        for table in DEFAULT_STAGES[stage]:
+            (tmp_path / "results" / stage / f"{table}.csv").write_text("attribute,seen\nBald,0.5\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_default_run_is_kept_when_one_asks_for_it(ran):
+    main(default=True)
+    found = json.loads((MEASURED / "default.json").read_text(encoding="utf-8"))
+    assert {stage: body["metrics"] for stage, body in found.items()} == {
+        stage: {"value": number} for number, stage in enumerate(DEFAULT_STAGES)
+    }
+    assert {stage: tuple(body.get("tables", {})) for stage, body in found.items()} == DEFAULT_STAGES
+
+
+def test_no_experiment_is_kept_as_the_default_run(ran):
+    (ran / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
+    with one_line("params.yaml: expected the content of settings/default.yaml", "dvc repro"):
+        main(default=True)
+    assert not MEASURED.exists()
+
+
+def test_a_run_that_is_not_there_is_not_kept(ran):
+    (ran / "results/evaluate_vae/metrics.json").unlink()
+    with one_line("results/evaluate_vae/metrics.json", "no such file", "dvc repro"):
+        main(default=True)
+    assert not MEASURED.exists()
+
+
+def test_the_page_is_what_the_script_makes(tmp_path):
+    """Of what is committed alone: the workspace's results/, which any run changes, are not there."""
+    for name in tracked_files():
+        if name.startswith(("bench/", "docs/")):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    made = runpy.run_path(str(tmp_path / "docs/results.py"))["page"]()
+    assert made == PAGE.read_text(encoding="utf-8"), "run make page"

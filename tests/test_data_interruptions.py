@@ -52,7 +52,7 @@ def kill_while_it_writes(folder: Path, stage: str, delay: float) -> bool:
     environment = {**ENVIRONMENT, "FACEVAE_WORKERS": "2"}
     process = subprocess.Popen(
         [sys.executable, "-m", *f"stages.{stage}".split()],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
     )  # fmt: skip
     while process.poll() is None and not (folder / WRITES[stage][0]).exists():
         time.sleep(0.005)

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser
-from project_copy import project_files
+from project_copy import project_files, tracked_files
 
 from bench.rooms import ROOT, modules
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *(path for path in [ROOT / "CHANGELOG.md"] if path.exists()), *ROOT.glob("docs/**/*.md")]
+PAGES = [ROOT / name for name in tracked_files() if re.fullmatch(r"README\.md|CHANGELOG\.md|docs/.*\.md", name)]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MADE = ("data", "models", "results", "logs")  # folders that the pipeline fills and Git does not hold, or in part
@@ -60,7 +60,7 @@ def test_tree_names_what_is_there():
 
 
 def test_tree_names_all_that_is_at_the_top():
-    files = project_files()
+    files = tracked_files()
     top = {name if "/" not in name else name.split("/")[0] + "/" for name in files}
     # Names with a dot in front are for tools; they may be left out.
     assert not {name for name in top if not name.startswith(".")} - set(tree()), "in the repository, not in the tree"
@@ -115,7 +115,8 @@ def test_make_commands_exist(command):
 def test_dvc_commands_parse(command):
     words = shlex.split(command)[1:]
     # `dvc exp run ...` in a sentence stands for any arguments.
-    get_main_parser().parse_args([word for word in words if word not in ("...", "…")])
+    arguments = get_main_parser().parse_args([word for word in words if word not in ("...", "…")])
+    assert arguments.cmd in words and callable(arguments.func)
 
 
 @pytest.mark.parametrize("command", commands("python"))
@@ -134,7 +135,7 @@ def test_readme_shows_the_way_in():
 
 
 def test_make_help_lists_every_target():
-    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout
     assert set(re.findall(r"^make ([a-z-]+) +\S", shown, re.MULTILINE)) == make_targets()
 
 
@@ -158,7 +159,9 @@ def test_help_documents_the_stage(module, monkeypatch, capsys):
     for body in bodies:
         metrics = [name for metric in body.get("metrics", []) for name in metric]
         for path in [*body["deps"], *body["outs"], *metrics]:
-            assert path.endswith(".py") or Path(path).name in head, f"{path} is not in the help of {module}"
+            assert path.startswith(("facevae/", "stages/")) or Path(path).name in head, (
+                f"{path} is not in the help of {module}"
+            )
         for key in body.get("params", []):
             section = (
                 ".".join(key.split(".")[:2]) if key.startswith(("crop_pad.", "cache_arrays.")) else key.split(".")[0]
@@ -189,7 +192,7 @@ def test_links_lead_somewhere(page, target):
     path, _, anchor = target.partition("#")
     goal = (ROOT / page).parent / path if path else ROOT / page
     name = Path(*goal.resolve().relative_to(ROOT.resolve()).parts).as_posix()
-    files = project_files()
+    files = tracked_files()
     assert name in files or any(file.startswith(f"{name}/") for file in files), f"{name} is not in Git"
     if anchor:
         headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
@@ -202,6 +205,6 @@ def slug(heading: str) -> str:
 
 
 def test_every_page_and_picture_of_docs_is_shown():
-    pictures = {name for name in project_files() if name.startswith("docs/")}
+    pictures = {name for name in tracked_files() if name.startswith("docs/")}
     shown = {((ROOT / page).parent / target.split("#")[0]).resolve() for page, target in links()}
     assert not {name for name in pictures if (ROOT / name).resolve() not in shown}, "nothing links to it"

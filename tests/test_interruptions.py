@@ -48,7 +48,7 @@ class Nursery:
         self.log = folder / "log.txt"
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("nursery.py"))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
         )  # fmt: skip
 
     def start(self, stage: str, folder: Path) -> int:
@@ -172,7 +172,7 @@ def test_killed_below_an_experiment_in_a_temporary_folder(project, nursery):
     command = ["exp", "run", "--temp", *changes, *stages]
     for stage in KILLED_BELOW_DVC:
         running = subprocess.Popen(
-            ["dvc", *command], cwd=project, env={**ENVIRONMENT, **CHECKPOINTS}, text=True,
+            ["dvc", *command], cwd=project, env={**ENVIRONMENT, **CHECKPOINTS}, encoding="utf-8",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         process = process_that_trains(project, stage, running)

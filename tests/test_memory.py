@@ -28,7 +28,7 @@ def test_freed_memory_is_kept():
     )
     found = {}
     for way in ("kept", "not"):
-        done = subprocess.run([sys.executable, "-c", code, way], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", code, way], capture_output=True, encoding="utf-8")
         if done.returncode == 77:
             pytest.skip("not glibc")
         found[way] = int(done.stdout)

@@ -177,7 +177,7 @@ def test_a_killed_training_leaves_nothing_half_and_goes_on(project):
     """SIGKILL in the middle of `dvc exp run`; and 1e-05 from the command line reaches the stage as a number."""
     changes = ("-S", "dae.learning_rate=1e-05", "-S", "dae.epochs=20")
     running = subprocess.Popen(
-        ["dvc", "exp", "run", *changes, "train_dae"], cwd=project, text=True,
+        ["dvc", "exp", "run", *changes, "train_dae"], cwd=project, encoding="utf-8",
         env={**ENVIRONMENT, "FACEVAE_CHECKPOINT_SECONDS": "0"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip

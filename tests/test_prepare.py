@@ -69,7 +69,7 @@ def command(project: Project, stage: str, *arguments: str) -> subprocess.Complet
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "FACEVAE_WORKERS": "1"}
     return subprocess.run(
         [sys.executable, "-m", f"stages.{stage}", *arguments],
-        cwd=project.folder, env=environment, capture_output=True, text=True, timeout=60,
+        cwd=project.folder, env=environment, capture_output=True, encoding="utf-8", timeout=60,
     )  # fmt: skip
 
 

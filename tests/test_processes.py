@@ -59,7 +59,7 @@ def command(processes):
 def train(folder, processes):
     environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command(processes), cwd=folder, env=environment, text=True, capture_output=True, timeout=300, check=False
+        command(processes), cwd=folder, env=environment, encoding="utf-8", capture_output=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     with open(folder / "results/train_vae/history.csv", newline="") as file:
@@ -92,7 +92,7 @@ def test_a_killed_process_ends_the_run_with_a_line_and_the_next_run_goes_on(tmp_
     folder = project(tmp_path, epochs=100_000)
     environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "FACEVAE_CHECKPOINT_SECONDS": "0.2"}
     running = subprocess.Popen(
-        command(2), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command(2), cwd=folder, env=environment, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
         wait_for(lambda: list(folder.glob(".checkpoints/train_vae/*/state.safetensors")), running)
@@ -106,7 +106,7 @@ def test_a_killed_process_ends_the_run_with_a_line_and_the_next_run_goes_on(tmp_
     assert not files_below(folder / "models") and not files_below(folder / "results")
 
     running = subprocess.Popen(
-        command(2), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command(2), cwd=folder, env=environment, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
         for line in running.stdout:

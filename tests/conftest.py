@@ -1,0 +1,33 @@
+"""The same surroundings for every test, whoever runs them: this process and those that it starts.
+
+Loaded before any test, so that what is imported and what is copied from `os.environ` afterwards is already clean.
+"""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+# A person's own settings of what the tests use: repositories, remotes, stores, where and how much is computed.
+_OWN = ("AWS_", "DVC_", "FACEVAE_", "GIT_")
+# Whether, and how wide, rich and typer draw; PYTHONSAFEPATH hides a project's code from `python -m stages.x` in it.
+_TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PYTHONSAFEPATH", "PYTHONWARNINGS")
+_KEPT = ("FACEVAE_TEST_SLOW",)
+_nothing = TemporaryDirectory(prefix="facevae-tests-")  # gone with this process
+
+for name in [name for name in os.environ if name.startswith(_OWN) or name in _TERMINAL]:
+    if name not in _KEPT:
+        del os.environ[name]
+os.environ.update(
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    DVC_GLOBAL_CONFIG_DIR=_nothing.name,
+    DVC_NO_ANALYTICS="1",
+    DVC_SITE_CACHE_DIR=_nothing.name,
+    DVC_SYSTEM_CONFIG_DIR=_nothing.name,
+    # No signed commits, no hooks of a template, no other line ends.
+    GIT_CONFIG_GLOBAL=str(Path(__file__).with_name("gitconfig")),
+    GIT_CONFIG_NOSYSTEM="1",
+    # Servers in the tests are on this machine; whether a proxy is used is set where it is tested.
+    NO_PROXY="127.0.0.1,localhost",
+    no_proxy="127.0.0.1,localhost",
+)
