@@ -110,7 +110,9 @@ def test_parameters_are_checked(tmp_path, changes, part):
 
 def test_the_groups_of_other_sources_are_not_read(tmp_path):
     synthetic = {"images": 1, "seed": 1, "pairs": 0}
-    fetch(tmp_path, download__synthetic=synthetic, download__celeba={"no": "matter"})
+    raw = fetch(tmp_path, download__synthetic=synthetic, download__celeba={"no": "matter"})
+    with open_archive(raw / IMAGES) as archive:
+        assert len(archive.names) == 1
 
 
 # --- celeba

@@ -151,7 +151,8 @@ def test_memory_stays_bounded(tmp_path, hostile):
         pytest.skip("no /proc to read the peak from")
     done = subprocess.run(
         [sys.executable, "-c", code, "--workers", "1", "--output", "raw"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, encoding="utf-8", timeout=120,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
     peak = next(int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("VmHWM"))
     assert done.returncode == 1 and "bad images in all" in done.stderr

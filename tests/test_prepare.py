@@ -211,7 +211,8 @@ def test_crop_pad_names_what_is_wrong_and_keeps_the_old(project, model, kind):
 
 def test_images_not_asked_for_need_not_be_whole(project):
     replace_image(project, 7, b"")
-    project.crop("dae", crop_pad__dae__images=6)
+    with open_archive(project.crop("dae", crop_pad__dae__images=6)) as made:
+        assert made.names == [f"{number:06d}.tif" for number in range(1, 7)]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ from facevae.figures.latents import LatentExploration
 from facevae.imaging.frames import DaeCrop, VaeCrop
 from facevae.latents.mixture import MixtureSettings
 from facevae.latents.vectors import VectorSettings
+from facevae.models.classifier import Classifier
 from facevae.models.dae import make_network
 from facevae.models.vae import Vae
 from facevae.models.vgg import Vgg19
@@ -265,8 +266,10 @@ def test_the_autoencoder_trains_a_step(name, tmp_path):
 def test_the_judge_trains_a_step(name, tmp_path):
     settings = step_of(section(tmp_path, name, "train_judge", ClassifierSettings))
     size = SETTINGS[name]["crop_pad"]["vae"]["size"]
-    _, history = train_classifier(faces(size), settings, CPU, section="train_judge", prefix="")
+    judge, history = train_classifier(faces(size), settings, CPU, section="train_judge", prefix="")
     check(history, {"loss", "accuracy"})
+    torch.manual_seed(settings.seed)
+    assert moved(judge, Classifier(size, settings.width, 2))
 
 
 def moved(network: torch.nn.Module, unmoved: torch.nn.Module) -> bool:

@@ -80,6 +80,16 @@ class Project:
         found = {name: data for kind in ("models", "results") for name, data in files_below(self.folder / kind).items()}
         return found | {name: data for name, data in files_below(self.folder / "data/vae").items() if "/" not in name}
 
+    def written(self):
+        """When each of these was written."""
+        folders = [("models", "**/*"), ("results", "**/*"), ("data/vae", "*")]
+        return {
+            path.relative_to(self.folder / folder).as_posix(): path.stat().st_mtime_ns
+            for folder, pattern in folders
+            for path in (self.folder / folder).glob(pattern)
+            if path.is_file()
+        }
+
     def metrics(self, stage):
         return json.loads((self.folder / "results" / stage / "metrics.json").read_text())
 
@@ -187,11 +197,14 @@ def test_the_same_bytes_again(finished, project):
 
 
 @pytest.mark.parametrize("stage", [encode, attribute_vectors, evaluate_dae, evaluate_vae])
-def test_what_is_measured_does_not_depend_on_the_machines_threads(trained, stage):
-    """They are those of the model's training, whose bits depend on them anyway."""
+def test_what_is_measured_does_not_depend_on_the_machines_threads(finished, trained, stage):
+    """They are those of the model's training, whose bits depend on them anyway: the same bytes on one machine."""
+    expected, written = Project(finished).outputs(), trained.written()
     torch.set_num_threads(2)
     trained(stage)
     assert torch.get_num_threads() == 1
+    made = {name for name, time in trained.written().items() if written.get(name) != time}
+    assert made and {name: trained.outputs()[name] for name in made} == {name: expected[name] for name in made}
 
 
 def table(path):
