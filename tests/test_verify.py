@@ -1,6 +1,8 @@
 """bench/verify.py: what it compares, what it says of a difference, and that it runs from nothing."""
 
+import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from project_copy import ROOT, commit, copy_project, dvc, git, shrink
 
 from bench import verify
 from facevae.core.errors import FacevaeError
+from facevae.core.files import write_json
 
 # A pipeline without our stages: `letters` comes out the same each time, `dice` does not.
 LETTERS = {"cmd": "echo ${word} > letters", "params": ["word"], "outs": ["letters"]}
@@ -76,13 +79,35 @@ def test_table_names_a_stage_once():
     ]
 
 
+def test_how_far_metrics_are_from_the_committed_ones(tmp_path):
+    project, copy = tmp_path / "project", tmp_path / "copy"
+    before = {"psnr_db": 20.0, "edits": {"Bald": 0.5, "Male": 0.25}, "gone": 1, "name": "x"}
+    write_json(project / "metrics.json", before)
+    write_json(copy / "metrics.json", {"psnr_db": 20.002, "edits": {"Bald": 0.51, "Male": 0.25}, "name": "y"})
+    committed = {"evaluate": {"outs": [{"path": "metrics.json", "md5": md5(project / "metrics.json")}]}}
+    row = verify.Row("evaluate", "metrics.json", True, "other input")
+    (line,) = verify.distances(copy, project, [row], committed)
+    assert line == (
+        "metrics.json: 2 of 4 numbers differ, at most by 0.02 of the value: edits.Bald 0.5 -> 0.51, 1 are gone"
+    )
+    same = verify.Row("evaluate", "metrics.json", True, "as committed")
+    assert verify.distances(copy, project, [same], committed) == []
+    # What the workspace holds may come from an experiment: then it is not what dvc.lock speaks of.
+    write_json(project / "metrics.json", before | {"psnr_db": 21.0})
+    assert verify.distances(copy, project, [row], committed) == []
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
 # --- runs
 
 
-@pytest.fixture
-def dicing(tmp_path, monkeypatch) -> Path:
-    """A project of those two stages that has run, committed; the current folder."""
-    folder = tmp_path / "project"
+@pytest.fixture(scope="module")
+def diced(tmp_path_factory) -> Path:
+    """A project of those two stages that has run, committed."""
+    folder = tmp_path_factory.mktemp("diced") / "project"
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n", encoding="utf-8")
     (folder / ".gitignore").write_text("/letters\n/dice\n", encoding="utf-8")
@@ -91,6 +116,13 @@ def dicing(tmp_path, monkeypatch) -> Path:
     git(folder, "init", "--quiet")
     dvc(folder, "repro")
     commit(folder, "run")
+    return folder
+
+
+@pytest.fixture
+def dicing(diced, tmp_path, monkeypatch) -> Path:
+    """A copy of it, the current folder."""
+    folder = shutil.copytree(diced, tmp_path / "project")
     monkeypatch.chdir(folder)
     return folder
 
@@ -103,6 +135,7 @@ def test_a_difference_between_two_real_runs(dicing, tmp_path, capsys):
     assert re.search(r"^letters +letters +same +as committed +\d", printed, re.MULTILINE)
     assert re.search(r"^dice +dice +DIFFERENT +other processor or build +\d", printed, re.MULTILINE)
     assert "1 of 2 outputs differ" in printed
+    assert "beside dvc.lock: 1 as committed, 1 other processor or build\n" in printed
     assert (tmp_path / "kept/first/dice").read_bytes() != (tmp_path / "kept/second/dice").read_bytes()
     assert not git(dicing, "status", "--porcelain"), "the project itself is left alone"
 
@@ -112,6 +145,23 @@ def test_targets_and_parameters(dicing, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"^letters +letters +same +other code or parameters", printed, re.MULTILINE)
     assert "all 1 outputs are the same, twice" in printed and "dice" not in printed
+
+
+def test_another_processor_is_no_failure(dicing, monkeypatch, capsys):
+    """Its models are others than the committed ones, the same twice: that is said, and the exit code is 0."""
+
+    def run_pipeline(folder: Path, targets: list[str]) -> dict[str, float]:
+        lock = (dicing / "dvc.lock").read_text(encoding="utf-8")
+        (folder / "dvc.lock").write_text(
+            re.sub("md5: [0-9a-f]{32}", f"md5: {'0' * 32}", lock, count=1), encoding="utf-8"
+        )
+        return {"letters": 1.0}
+
+    monkeypatch.setattr(verify, "run_pipeline", run_pipeline)
+    verify.main()
+    printed = capsys.readouterr().out
+    assert "beside dvc.lock: 1 other processor or build, 1 as committed\n" in printed
+    assert "all 2 outputs are the same, twice" in printed
 
 
 def test_a_failing_stage_ends_in_one_line(dicing, capsys):
@@ -131,10 +181,10 @@ def test_our_data_are_the_same_twice(tmp_path, monkeypatch, capsys):
     copy_project(tmp_path)
     shrink(tmp_path, {"download": {"synthetic": {"images": 20, "pairs": 1}}})
     monkeypatch.chdir(tmp_path)
-    verify.main(["cache_arrays_vae"])
+    verify.main(["crop_pad_vae"])
     printed = capsys.readouterr().out
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for stage in ("download", "crop_pad_vae", "cache_arrays_vae"):
+    for stage in ("download", "crop_pad_vae"):
         for output in stages[stage]["outs"]:
             assert re.search(rf"^({stage})? +{output} +same +(other|as)", printed, re.MULTILINE), output
-    assert len(re.findall(r"^(first|second) run: \w+ [\d.]+ s$", printed, re.MULTILINE)) == 6
+    assert len(re.findall(r"^(first|second) run: \w+ [\d.]+ s$", printed, re.MULTILINE)) == 4
