@@ -15,7 +15,7 @@ import yaml
 
 from facevae.celeba.splits import spread
 from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, PARTITION_FILE
-from facevae.core.files import whole_folder
+from facevae.core.files import atomic_folder
 
 _POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 # Two more files that the class reads: what their second line says, and a value for each column.
@@ -64,7 +64,7 @@ def photographs(celeba: Path, work: Path, params: Path, workers: int, part: int)
     _fill(whole, params, workers, "celeba", {"path": str(celeba.expanduser().resolve())})
     names = _names(whole / "data/raw" / IMAGES)
     if part < len(names):
-        with whole_folder(source) as made:
+        with atomic_folder(source) as made:
             _unpack(whole / "data/raw" / IMAGES, spread(names, part), made / IMAGE_FOLDER)
             # The whole annotation beside a part of the images, as people have them.
             for name in (ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE):
@@ -112,7 +112,7 @@ def _fill(folder: Path, params: Path, workers: int, source: str, settings: dict[
     from stages import download
 
     changes = {"download.source": source, **{f"download.{source}.{key}": value for key, value in settings.items()}}
-    with whole_folder(folder) as made:
+    with atomic_folder(folder) as made:
         write_params(params, made / "params.yaml", changes)
         with contextlib.redirect_stdout(io.StringIO()):
             download.main(workers=workers, params=made / "params.yaml", output=made / "data/raw")

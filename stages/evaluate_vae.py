@@ -7,7 +7,7 @@ import typer
 
 from facevae.celeba.pairs import read_pairs
 from facevae.core.command import run
-from facevae.core.files import whole_folder, write_json
+from facevae.core.files import atomic_folder, write_json
 from facevae.core.options import Device, Params
 from facevae.core.params import load_section
 from facevae.core.tables import write_table
@@ -62,7 +62,7 @@ def main(
 
     truth = read_pairs(pairs, frame_from_facts(vae_facts["framing"]), directions.names)
     found = evaluate_autoencoder(parts, data, truth, settings, chosen)
-    with whole_folder(results / "pictures") as pictures:
+    with atomic_folder(results / "pictures") as pictures:
         draw_pictures(pictures, parts, data, found, settings, chosen)
     tables = {"attributes": found.attributes, "methods": found.methods, "predictions": found.predictions}
     tables |= {"edits": [v.row() for v in found.verdicts], "strengths": [v.row() for v in found.curves]}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facevae.core.command import run
-from facevae.core.files import whole_folder
+from facevae.core.files import atomic_folder
 from facevae.core.options import Device, Params
 from facevae.core.params import load_section
 from facevae.data.arrays import open_vae
@@ -44,7 +44,7 @@ def main(
     chosen = measure_on(device, facts["settings"]["threads"])
     posteriors = load_posteriors(latents, data.counts)
     check_fit(data, posteriors, facts, settings)
-    with whole_folder(results / "pictures") as pictures:
+    with atomic_folder(results / "pictures") as pictures:
         draw_explorations(pictures, rebuild(facts, weights).to(chosen), data, posteriors, settings, chosen)
     print(f"{results}: pictures/")
 

@@ -8,7 +8,7 @@ import typer
 
 from facevae.celeba.tables import IMAGES, SKIPPED
 from facevae.core.command import run
-from facevae.core.files import whole_file, write_json
+from facevae.core.files import atomic_write, write_json
 from facevae.core.options import Params
 from facevae.core.params import load_section
 from facevae.core.tables import write_table
@@ -51,7 +51,7 @@ def main(
     write_table(results / "sizes.csv", report.sizes)
     write_table(results / "correlations.csv", report.correlation_rows(), ["attribute", *report.varying])
     draw_correlations(results / "correlations.png", report.correlations, report.varying, report.metrics["images"])
-    with whole_file(results / SKIPPED) as temporary:
+    with atomic_write(results / SKIPPED) as temporary:
         shutil.copyfile(data / "raw" / SKIPPED, temporary)
     tables = "attributes.csv, correlations.csv, sizes.csv, skipped.csv"
     print(f"{results}: metrics.json, {tables}, correlations.png, faces.png")

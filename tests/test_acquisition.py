@@ -18,7 +18,7 @@ from download_server import CONTENT, Reply, serving
 from raw_data import files_below, one_line
 
 from facevae.sources.locate import WANTED, Wanted, acquire, find
-from facevae.sources.retry import Patience
+from facevae.sources.retry import RetryPolicy
 from facevae.sources.urls import parse_place
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -27,7 +27,7 @@ IMAGES, ATTRIBUTES = "img_align_celeba.zip", "list_attr_celeba.txt"
 # The official files, if their content were this.
 IMAGES_WANTED = Wanted("images", IMAGES, MD5, ("img_align_celeba",))
 TABLE_WANTED = Wanted("attributes", ATTRIBUTES, MD5, ("list_attr_celeba.csv",))
-QUICK = Patience(tries=2, pause=0.001, connect=5, read=5, slow_after=9)
+QUICK = RetryPolicy(tries=2, pause=0.001, connect=5, read=5, slow_after=9)
 DRIVE = "gdrive:0B7EVK8r0v71pZjFTYXZWM3FlRnM"
 KAGGLE = "kaggle:jessicali9530/celeba-dataset"
 
@@ -272,7 +272,7 @@ def test_what_may_be_wrong_with_drive(downloads, drive, reply, parts):
 def test_a_silent_drive(downloads, drive):
     drive.play(drive_reply(cut=70_000, hold=True))
     with one_line(f"{DRIVE}: a cut connection", "last of 1 tries"):
-        acquire(IMAGES_WANTED, [DRIVE], downloads, Patience(tries=1, read=0.3))
+        acquire(IMAGES_WANTED, [DRIVE], downloads, RetryPolicy(tries=1, read=0.3))
 
 
 def test_no_connection_to_drive(downloads, monkeypatch):
@@ -353,7 +353,7 @@ def test_a_drive_that_drips_and_a_disk_that_fills(downloads, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", module)
     for module.download, part in ((drip, "too slow a connection"), (fill_up, f"no space left in {downloads}")):
         with one_line(DRIVE, part):
-            acquire(IMAGES_WANTED, [DRIVE], downloads, Patience(tries=2, pause=0, slow_after=0.03, slow=50_000))
+            acquire(IMAGES_WANTED, [DRIVE], downloads, RetryPolicy(tries=2, pause=0, slow_after=0.03, slow=50_000))
 
 
 # --- Kaggle, its library played by a stand-in

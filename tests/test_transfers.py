@@ -20,12 +20,12 @@ from raw_data import REPOSITORY, files_below, one_line
 
 from facevae.sources import http
 from facevae.sources.http import download
-from facevae.sources.retry import Patience
+from facevae.sources.retry import RetryPolicy
 from facevae.sources.urls import Address, parse_place, web_address
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 SIZE = len(CONTENT)
-QUICK = Patience(tries=3, pause=0.001, longest_pause=0.01, longest_retry_after=0.1, connect=5, read=5, slow_after=9)
+QUICK = RetryPolicy(tries=3, pause=0.001, longest_pause=0.01, longest_retry_after=0.1, connect=5, read=5, slow_after=9)
 NAME = "img_align_celeba.zip"
 
 
@@ -49,8 +49,8 @@ def target(tmp_path):
     return tmp_path / "downloads" / NAME
 
 
-def fetch(server, target: Path, patience: Patience = QUICK, md5: str = MD5, path: str = "/a.zip") -> None:
-    download(web_address(parse_place(server.url + path), NAME), target, md5, patience)
+def fetch(server, target: Path, policy: RetryPolicy = QUICK, md5: str = MD5, path: str = "/a.zip") -> None:
+    download(web_address(parse_place(server.url + path), NAME), target, md5, policy)
 
 
 def part_of(target: Path) -> Path:
@@ -91,7 +91,7 @@ def test_without_a_length(server, target, reply, capsys):
 
 def test_a_connection_that_is_kept_open_is_not_waited_for(server, target):
     server.play(Reply(cut=SIZE, hold=True))
-    fetch(server, target, Patience(tries=1, read=30))
+    fetch(server, target, RetryPolicy(tries=1, read=30))
     assert is_fetched(target)
 
 
@@ -111,7 +111,7 @@ def test_nothing_is_read_after_the_last_byte(server, target):
     response.raw = Raw()
     assert list(transfer._chunks(response, 3)) == [b"a", b"b", b"c"] and response.raw.asked == (3, 2, 1)
     response.raw = Raw()
-    with pytest.raises(http.Again):
+    with pytest.raises(http.TransientError):
         list(transfer._chunks(response, 4))
 
 
@@ -266,8 +266,8 @@ def test_a_killed_process_leaves_the_part(server, target):
     server.play(Reply(cut=123_456, hold=True), Reply())
     code = (
         "import sys; from pathlib import Path; from facevae.sources.urls import Address;"
-        "from facevae.sources.http import Patience, download;"
-        "download(Address(sys.argv[1], 'host', sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Patience())"
+        "from facevae.sources.http import RetryPolicy, download;"
+        "download(Address(sys.argv[1], 'host', sys.argv[1]), Path(sys.argv[2]), sys.argv[3], RetryPolicy())"
     )
     arguments = [sys.executable, "-c", code, f"{server.url}/a.zip", str(target), MD5]
     process = subprocess.Popen(arguments, cwd=REPOSITORY, env=os.environ | {"NO_PROXY": "*"})
@@ -299,11 +299,11 @@ def test_pauses_grow_and_retry_after_is_heeded(server, target, monkeypatch):
     slept = []
     monkeypatch.setattr(http.time, "sleep", slept.append)
     monkeypatch.setattr(http.time, "time", lambda: 1_000_000.0)
-    patience = Patience(tries=9, pause=1, longest_pause=5, longest_retry_after=100)
+    policy = RetryPolicy(tries=9, pause=1, longest_pause=5, longest_retry_after=100)
     waits = ["70", "7000", formatdate(1_000_050, usegmt=True), "soon", formatdate(0, usegmt=True)]
     replies = [Reply(status=429, headers={"Retry-After": wait}) for wait in waits]
     server.play(Reply(status=500), Reply(status=500), *replies, Reply(status=500), Reply())
-    fetch(server, target, patience)
+    fetch(server, target, policy)
     assert slept == [1, 2, 70, 100, 50, 5, 5, 5]
 
 
@@ -311,9 +311,9 @@ def test_new_bytes_start_the_count_again(server, target):
     empty = [Reply(cut=0), Reply(cut=0)]
     server.play(*empty, Reply(cut=9), *empty, Reply(cut=9), *empty, Reply())
     with one_line("cut at 0.0 of 0.3 MB", "last of 6 tries"):
-        fetch(server, target, Patience(tries=3, tries_in_all=6, pause=0))
+        fetch(server, target, RetryPolicy(tries=3, tries_in_all=6, pause=0))
     server.play(*empty, Reply(cut=9), *empty, Reply(cut=9), *empty, Reply())
-    fetch(server, target, Patience(tries=3, pause=0))
+    fetch(server, target, RetryPolicy(tries=3, pause=0))
     assert is_fetched(target)
 
 
@@ -324,20 +324,20 @@ def test_cut_short_for_ever(server, target):
     assert part_of(target).stat().st_size == 200_000
     server.play(*(Reply(ranges=False, cut=cut) for cut in (100, 200_000) * 9))
     with one_line("cut at 0.2 of 0.3 MB", "last of 4 tries"):  # none of them brings more than there was
-        fetch(server, target, Patience(tries=4, pause=0))
+        fetch(server, target, RetryPolicy(tries=4, pause=0))
 
 
 def test_a_silent_server(server, target):
     server.play(Reply(cut=100_000, hold=True), Reply(cut=0, hold=True), Reply())
-    fetch(server, target, Patience(tries=2, pause=0.001, read=0.3))
+    fetch(server, target, RetryPolicy(tries=2, pause=0.001, read=0.3))
     assert is_fetched(target) and server.sent() == SIZE
     server.play(Reply(cut=10, hold=True))
     with one_line(server.url, "no byte for 0 s", "last of 2 tries"):  # ten bytes more are no progress
-        fetch(server, target.with_name("b.zip"), Patience(tries=2, pause=0.001, read=0.1))
+        fetch(server, target.with_name("b.zip"), RetryPolicy(tries=2, pause=0.001, read=0.1))
 
 
 def test_a_drip(server, target):
-    slow = Patience(tries=2, pause=0.001, read=5, slow_after=0.05, slow=50_000)
+    slow = RetryPolicy(tries=2, pause=0.001, read=5, slow_after=0.05, slow=50_000)
     server.play(Reply(drip=(100, 0.02)), Reply())
     fetch(server, target, slow)
     assert is_fetched(target)
@@ -363,7 +363,7 @@ def raise_for(error: Exception, host: str) -> None:
     def attempt() -> None:
         raise http.connection_failure(error, Address("https://h/a", host, "https://h/a"), NAME)
 
-    http.keep_trying(attempt, lambda: 0, "https://h/a", NAME, QUICK)
+    http.retry(attempt, lambda: 0, "https://h/a", NAME, QUICK)
 
 
 def test_other_errors_of_the_connection():
@@ -540,7 +540,9 @@ def test_no_secret_is_shown(server, target, monkeypatch, capfd, caplog, case):
     text = ""
     with caplog.at_level(logging.DEBUG):
         try:
-            download(address, target, MD5, Patience(tries=2, pause=0, connect=2, read=0.1 if case == "silent" else 5))
+            download(
+                address, target, MD5, RetryPolicy(tries=2, pause=0, connect=2, read=0.1 if case == "silent" else 5)
+            )
         except Exception as error:
             assert isinstance(error, http.FacevaeError)
             text = str(error) + "".join(traceback.format_exception(error))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 from facevae.imaging.codec import cover, decode, encode_jpeg, encode_png
 from facevae.imaging.frames import SquareFrame
 from facevae.imaging.names import IMAGE_SUFFIXES, stem
@@ -149,7 +149,7 @@ def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image (height, width, 3) uint8 as its suffix says, .png or .jpg, whole or not at all."""
     data = _ENCODERS[path.suffix.lower()](image)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 

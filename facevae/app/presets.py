@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from facevae.core.command import run
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 
 DEFAULT = "default"
 
@@ -174,7 +174,7 @@ def _write(name: str, settings: dict[str, dict[str, Any]], before: Mapping[str, 
     """Write params.yaml and say what it holds now."""
     default = settings[DEFAULT]
     values = with_paths_of(settings[name], before, default)
-    with whole_file(params) as temporary:
+    with atomic_write(params) as temporary:
         temporary.write_text(text_of(values), encoding="utf-8")
 
     count = len(unlike(settings[name], default))

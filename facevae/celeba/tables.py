@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 from facevae.imaging.names import IMAGE_SUFFIXES, stem
 
 IMAGES = "img_align_celeba.zip"
@@ -232,7 +232,7 @@ def read_identities(path: Path) -> NumberTable:
 
 def write_numbers(path: Path, images: Iterable[str], numbers: Iterable[int]) -> None:
     """Write a partition or identity file in CelebA's format."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{image} {number}\n" for image, number in zip(images, numbers, strict=True))
 
 
@@ -287,7 +287,7 @@ def _read_table(
 
 
 def _write_table(path: Path, images: Sequence[str], names: Sequence[str], values: np.ndarray, width: int) -> None:
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(images)}\n{' '.join(names)}\n")
         row_format = " ".join([f"%{width}d"] * len(names))
         for image, row in zip(images, values, strict=True):

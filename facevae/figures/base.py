@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 
 _DPI = 100
 
@@ -177,5 +177,5 @@ def mosaic(path: Path, panels: Sequence[np.ndarray], framed: np.ndarray, title: 
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)

@@ -119,7 +119,7 @@ class Archive:
             names += encoded + b"\n"
             count, width = count + 1, max(width, len(encoded))
             values = folders.setdefault(folder + slash, len(folders)), *entry[1:6]
-            # As many folders as there are images are somebody's joke.
+            # Folder indices are 16-bit.
             if values[0] == 2**16:
                 raise FacevaeError(where=self.path, expected="a few folders", found=f"{2**16}", fix="pack it anew")
             for column, value in zip(self._columns, values, strict=True):

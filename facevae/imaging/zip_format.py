@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 
 LARGEST_ENTRY = 100_000_000
 
@@ -187,7 +187,7 @@ class ZipWriter:
 @contextmanager
 def write_zip(path: Path) -> Iterator[ZipWriter]:
     """Write a zip that appears at `path`, whole, when the block ends without an error."""
-    with whole_file(path) as temporary, open(temporary, "r+b") as file:
+    with atomic_write(path) as temporary, open(temporary, "r+b") as file:
         writer = ZipWriter(file)
         yield writer
         writer.finish()

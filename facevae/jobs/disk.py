@@ -1,4 +1,4 @@
-"""Room on the disk, asked for before anything is written."""
+"""Free disk space, checked before anything is written."""
 
 import os
 import shutil
@@ -15,24 +15,24 @@ def require_space(path: Path, size: int, what: str) -> None:
     free = free_space(path)
     if free < size:
         raise FacevaeError(
-            where=path, expected=f"{in_words(size)} free for {what}", found=in_words(free),
+            where=path, expected=f"{format_bytes(size)} free for {what}", found=format_bytes(free),
             fix="free some, or ask for fewer or smaller images",
         )  # fmt: skip
     if "DVC_STAGE" in os.environ and free < 2 * size:
-        print(
-            f"warning: {path}: {in_words(free)} free; {what} takes {in_words(size)}, and as much again in DVC's cache",
-            flush=True,
-        )
+        line = f"{format_bytes(free)} free; {what} takes {format_bytes(size)}, and as much again in DVC's cache"
+        print(f"warning: {path}: {line}", flush=True)
 
 
 def free_space(path: Path) -> int:
     """Free bytes on the disk on which `path` is or would be."""
     path = Path(path).absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
+    while True:
+        try:
+            return shutil.disk_usage(path).free
+        except FileNotFoundError:
+            path = path.parent
 
 
-def in_words(size: int) -> str:
-    """A number of bytes, to be printed."""
+def format_bytes(size: int) -> str:
+    """A number of bytes in MB or GB, with one decimal."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""Spreading a function over processes so that nobody can tell from the result how many there were."""
+"""Map a function over processes, in order; results do not depend on their number."""
 
 import multiprocessing
 import os

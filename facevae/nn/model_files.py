@@ -9,13 +9,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write named tensors and the facts to rebuild a model from (JSON-able), whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         # Not save_file, whose error on a full disk is none of the system's: a command says those in one line.
         metadata = {"facts": json.dumps(facts, sort_keys=True, allow_nan=False)}
         temporary.write_bytes(save(contiguous, metadata))

@@ -12,7 +12,7 @@ import numpy as np
 from facevae.celeba.splits import PARTITIONS, DaeCache, VaeCache, spread, train_with_persons
 from facevae.celeba.tables import AttributeTable, read_attributes, read_identities, read_partitions
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_folder, write_json
+from facevae.core.files import atomic_folder, write_json
 from facevae.data.arrays import DAE_FILES, MANIFEST, ROWS, VAE_FILES, start_npy, write_rows
 from facevae.imaging.archive import AT_ONCE, Archive, chunks_of, open_archive, read_chunk
 from facevae.imaging.names import Names
@@ -34,7 +34,7 @@ def cache_dae(
     his, `splits.train_with_persons` says how. Raises FacevaeError if there are too few images, a split would be empty,
     or the two archives don't hold the same images in the same size.
     """
-    with open_archive(clean_path) as clean, open_archive(noisy_path) as noisy, whole_folder(folder) as made:
+    with open_archive(clean_path) as clean, open_archive(noisy_path) as noisy, atomic_folder(folder) as made:
         chosen = clean.names[: clean.count(settings.images)]
         shape = _shape(clean, len(chosen))
         _check_noisy(clean, noisy, chosen)
@@ -62,7 +62,7 @@ def cache_vae(
     Returns the manifest. Raises FacevaeError if there are too few images, one lacks its annotation or
     partition, or a split would be empty.
     """
-    with open_archive(images_path) as archive, whole_folder(folder) as made:
+    with open_archive(images_path) as archive, atomic_folder(folder) as made:
         chosen = spread(archive.names, archive.count(settings.images))
         shape = _shape(archive, len(chosen))
         partitions = read_partitions(partition_path).of(chosen, "partition")

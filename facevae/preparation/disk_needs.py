@@ -5,7 +5,7 @@ from pathlib import Path
 from facevae.celeba.splits import DaeCache, VaeCache
 from facevae.core.params import load_section
 from facevae.imaging.frames import DaeCrop, VaeCrop
-from facevae.jobs.disk import free_space, in_words
+from facevae.jobs.disk import format_bytes, free_space
 
 
 def data_needs(params: Path, images: int, raw_bytes: int, size: tuple[int, int]) -> int:
@@ -33,7 +33,9 @@ def data_needs(params: Path, images: int, raw_bytes: int, size: tuple[int, int])
 def tell_needs(params: Path, folder: Path, images: int, raw_bytes: int, size: tuple[int, int]) -> None:
     """Print what the data will take and what is free; a warning if that is less."""
     needs, free = data_needs(params, images, raw_bytes, size), free_space(folder)
-    line = f"{images:,} images: the data take about {in_words(needs)}, with DVC's cache; {in_words(free)} are free"
+    line = (
+        f"{images:,} images: the data take about {format_bytes(needs)}, with DVC's cache; {format_bytes(free)} are free"
+    )
     if free < needs:
         line = f"warning: {line}: free some, or ask for fewer or smaller images (crop_pad and cache_arrays)"
     print(line, flush=True)

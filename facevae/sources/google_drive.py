@@ -23,7 +23,7 @@ from facevae.sources.http import (
     status_failure,
     wrong_sum,
 )
-from facevae.sources.retry import Again, Patience, failed, keep_trying
+from facevae.sources.retry import RetryPolicy, TransientError, failed, retry
 from facevae.sources.urls import Address, Place
 
 _ACCESS = "share it with anyone who has the link; too many downloads can look the same: then try again tomorrow"
@@ -31,7 +31,7 @@ _ACCESS = "share it with anyone who has the link; too many downloads can look th
 _AT_ONCE = 64 * 1024
 
 
-def download_from_drive(place: Place, target: Path, md5: str, patience: Patience) -> None:
+def download_from_drive(place: Place, target: Path, md5: str, policy: RetryPolicy) -> None:
     """Fetch the file `target`, whose MD5 sum is `md5`. Raises FacevaeError if that fails, or without gdown.
 
     What has arrived is in a file `target`.drive....part until it is whole; the next call goes on from there.
@@ -42,24 +42,24 @@ def download_from_drive(place: Place, target: Path, md5: str, patience: Patience
         found = "that the package gdown is not installed"
         raise failed(place.text, target.name, found, "pip install -c constraints.txt gdown") from None
     with ByteProgress(target.name) as progress:
-        drive = _Drive(gdown, place, target, md5, patience, progress)
-        keep_trying(drive.attempt, drive.size, place.text, target.name, patience)
+        drive = _Drive(gdown, place, target, md5, policy, progress)
+        retry(drive.attempt, drive.size, place.text, target.name, policy)
 
 
 class _Drive:
     """One file's download; each `attempt` goes on where the last one ended."""
 
     def __init__(
-        self, gdown: Any, place: Place, target: Path, md5: str, patience: Patience, progress: ByteProgress
+        self, gdown: Any, place: Place, target: Path, md5: str, policy: RetryPolicy, progress: ByteProgress
     ) -> None:
-        self.gdown, self.place, self.target, self.md5, self.patience = gdown, place, target, md5, patience
+        self.gdown, self.place, self.target, self.md5, self.policy = gdown, place, target, md5, policy
         self._progress, self._output = progress, target.with_name(f"{target.name}.drive")
 
     def size(self) -> int:
         return max((part.stat().st_size for part in self._parts()), default=0)
 
     def attempt(self) -> None:
-        """Raises Again if another attempt may do better, FacevaeError if none will."""
+        """Raises TransientError if another attempt may do better, FacevaeError if none will."""
         # Of several parts, which gdown refuses, the one with most in it.
         for part in sorted(self._parts(), key=lambda part: part.stat().st_size)[:-1]:
             part.unlink()
@@ -85,9 +85,9 @@ class _Drive:
         try:
             self.gdown.download(
                 id=self.place.value, output=str(self._output), quiet=True, resume=True, retries=0,
-                timeout=(self.patience.connect, self.patience.read), progress=self._watch(),
+                timeout=(self.policy.connect, self.policy.read), progress=self._watch(),
             )  # fmt: skip
-        except (Again, FacevaeError):
+        except (TransientError, FacevaeError):
             raise
         except requests.HTTPError as error:
             code = getattr(error.response, "status_code", 0)
@@ -103,7 +103,7 @@ class _Drive:
 
     def _watch(self) -> Any:
         """A callback for gdown: how many bytes are here, and of how many."""
-        pace, begin = Pace(self.patience), self.size()
+        pace, begin = Pace(self.policy), self.size()
         last = begin
 
         def watch(done: int, total: int | None) -> None:
@@ -134,5 +134,5 @@ class _Drive:
                     os.replace(part, self._output)
                     return
                 part.unlink()
-            raise Again("a download that can't be gone on with") from None
-        raise Again(f"a connection cut at {self._progress.amount()}") from None
+            raise TransientError("a download that can't be gone on with") from None
+        raise TransientError(f"a connection cut at {self._progress.amount()}") from None

@@ -24,9 +24,9 @@ from requests.exceptions import BaseHTTPError
 
 from facevae.core.errors import FacevaeError
 from facevae.core.files import write_json
-from facevae.jobs.disk import in_words
+from facevae.jobs.disk import format_bytes
 from facevae.jobs.progress import SECONDS_BETWEEN_LINES
-from facevae.sources.retry import Again, Patience, failed, keep_trying
+from facevae.sources.retry import RetryPolicy, TransientError, failed, retry
 from facevae.sources.urls import Address
 
 _MAY_PASS = {408, 425, 429, 500, 502, 503, 504}
@@ -38,14 +38,14 @@ _PAGE = 64 * 1024
 _ACCESS = "check the address; access to it: ~/.netrc, or ${NAME} in the address and that environment variable"
 
 
-def download(address: Address, target: Path, md5: str, patience: Patience) -> None:
+def download(address: Address, target: Path, md5: str, policy: RetryPolicy) -> None:
     """Fetch the file `target`, whose MD5 sum is `md5`. Raises FacevaeError with the address as in params.yaml.
 
     What has arrived is in `target`.part until it is whole and checked; the next call goes on from there.
     """
     with _silent_libraries(), requests.Session() as session, ByteProgress(target.name) as progress:
-        transfer = _Transfer(address, target, md5, patience, session, progress)
-        keep_trying(transfer.attempt, transfer.part.size, address.shown, target.name, patience)
+        transfer = _Transfer(address, target, md5, policy, session, progress)
+        retry(transfer.attempt, transfer.part.size, address.shown, target.name, policy)
 
 
 class _Part:
@@ -82,16 +82,16 @@ class _Transfer:
     """One file's download; each `attempt` goes on where the last one ended."""
 
     def __init__(
-        self, address: Address, target: Path, md5: str, patience: Patience, session: requests.Session,
+        self, address: Address, target: Path, md5: str, policy: RetryPolicy, session: requests.Session,
         progress: "ByteProgress",
     ) -> None:  # fmt: skip
-        self.address, self.target, self.md5, self.patience = address, target, md5, patience
+        self.address, self.target, self.md5, self.policy = address, target, md5, policy
         self._session, self._progress, self.part = session, progress, _Part(target)
         # The begin of the file is from an earlier day: if the sum is wrong, that may be why.
         self._doubtful = True
 
     def attempt(self) -> None:
-        """Raises Again if another attempt may do better, FacevaeError if none will."""
+        """Raises TransientError if another attempt may do better, FacevaeError if none will."""
         note = self.part.note(self.address)
         start = self.part.size()
         if not start or start != note.get("size"):
@@ -113,7 +113,7 @@ class _Transfer:
                 headers["If-Range"] = note["validator"]
         try:
             response = self._session.get(
-                self.address.url, headers=headers, stream=True, timeout=(self.patience.connect, self.patience.read)
+                self.address.url, headers=headers, stream=True, timeout=(self.policy.connect, self.policy.read)
             )
         except (requests.RequestException, BaseHTTPError, UnicodeError) as error:
             raise connection_failure(error, self.address, self.target.name) from None
@@ -135,8 +135,8 @@ class _Transfer:
             self._store(chunks, start, None if length is None else start + length)
 
     def _chunks(self, response: requests.Response, length: int | None) -> Iterator[bytes]:
-        """What arrives, as it arrives, `length` bytes in all. Raises Again if the rest does not come, or too slowly."""
-        done, begin, pace = 0, time.monotonic(), Pace(self.patience)
+        """What arrives, `length` bytes in all. Raises TransientError if the rest does not come, or too slowly."""
+        done, begin, pace = 0, time.monotonic(), Pace(self.policy)
         while length is None or done < length:
             try:
                 # read1 and not read, which loses what it has collected when the connection is cut. And never on after
@@ -145,16 +145,16 @@ class _Transfer:
                 chunk = response.raw.read1(left, decode_content=False)
             except BaseHTTPError as error:
                 if not isinstance(error.__cause__, TimeoutError):
-                    raise Again(self._cut()) from None
-                slow = done < self.patience.slow * (time.monotonic() - begin)
-                raise Again(f"no byte for {self.patience.read:.0f} s", stalled=slow) from None
+                    raise TransientError(self._cut()) from None
+                slow = done < self.policy.slow * (time.monotonic() - begin)
+                raise TransientError(f"no byte for {self.policy.read:.0f} s", stalled=slow) from None
             if not chunk:
                 break
             done += len(chunk)
             yield chunk
             pace.check(len(chunk))
         if length is not None and done < length:
-            raise Again(self._cut())
+            raise TransientError(self._cut())
 
     def _cut(self) -> str:
         return f"a connection cut at {self._progress.amount()}"
@@ -184,7 +184,7 @@ class _Transfer:
             raise failed(self.address.shown, self.target.name, found, "name another place")
 
     def _check_range(self, response: requests.Response, start: int, note: dict[str, Any]) -> None:
-        """Raise Again, and delete the part, if what comes does not go on from it."""
+        """Raise TransientError, and delete the part, if what comes does not go on from it."""
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         validator = note.get("validator")
         header = "ETag" if str(validator).startswith('"') else "Last-Modified"
@@ -192,7 +192,7 @@ class _Transfer:
         same &= note.get("size") is None or found is None or found[2] in ("*", str(note["size"]))
         if found is None or int(found[1]) != start or not same:
             self.part.forget()
-            raise Again("another file than the one begun")
+            raise TransientError("another file than the one begun")
 
     def _refuse_page(self, first: bytes, chunks: Iterator[bytes]) -> None:
         if looks_like_page(first):
@@ -207,7 +207,7 @@ def status_failure(code: int, where: str, name: str, access: str, wait: float = 
     # The server's own words for it are not shown: they may be anything.
     found = f"{code} {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else f"status {code}"
     if code in _MAY_PASS:
-        return Again(found, wait=wait)
+        return TransientError(found, wait=wait)
     return failed(where, name, found, access if code in (401, 403) else "check the address")
 
 
@@ -221,15 +221,15 @@ def connection_failure(error: Exception, address: Address, name: str) -> Excepti
         if _has(error, ssl.SSLCertVerificationError):
             fix = "name another place, or set REQUESTS_CA_BUNDLE to the certificates to trust"
             return failed(address.shown, name, f"a certificate of {host} that is not trusted", fix)
-        return Again(f"no secure connection to {host}")
+        return TransientError(f"no secure connection to {host}")
     if isinstance(error, requests.exceptions.ReadTimeout):
-        return Again(f"no answer from {host}")
+        return TransientError(f"no answer from {host}")
     if isinstance(error, requests.exceptions.ProxyError):
-        return Again("no connection to the proxy", "check the network and the environment's HTTPS_PROXY")
+        return TransientError("no connection to the proxy", "check the network and the environment's HTTPS_PROXY")
     if isinstance(error, requests.exceptions.ConnectTimeout) or hasattr(inner, "reason"):
-        return Again(f"no connection to {host}", "check the network")
+        return TransientError(f"no connection to {host}", "check the network")
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError | BaseHTTPError):
-        return Again("a cut connection")
+        return TransientError("a cut connection")
     if isinstance(error, requests.TooManyRedirects):
         return failed(address.shown, name, "redirects without end", _ACCESS)
     return failed(address.shown, name, "an address that can't be asked", "correct it, or the variables in it")
@@ -279,7 +279,7 @@ def require_free(path: Path, size: int | None, where: str, name: str) -> None:
     """Raise FacevaeError if `size` more bytes at `path` don't fit on its disk."""
     free = shutil.disk_usage(path.parent).free
     if size is not None and size > free:
-        found = f"{in_words(free)} free in {path.parent} for {in_words(size)}"
+        found = f"{format_bytes(free)} free in {path.parent} for {format_bytes(size)}"
         raise failed(where, name, found, "free some: what has arrived is kept")
 
 
@@ -292,16 +292,16 @@ def md5_of(path: Path) -> str:
 class Pace:
     """Says when too little arrives."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience, self._begin, self._bytes = patience, time.monotonic(), 0
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy, self._begin, self._bytes = policy, time.monotonic(), 0
 
     def check(self, count: int) -> None:
-        """`count` more bytes are here. Raises Again if those of the last `slow_after` seconds were too few."""
+        """`count` more bytes are here. Raises TransientError if those of the last `slow_after` seconds were too few."""
         self._bytes += count
         seconds = time.monotonic() - self._begin
-        if seconds >= self._patience.slow_after:
-            if self._bytes < self._patience.slow * seconds:
-                raise Again(f"too slow a connection, less than {self._patience.slow} bytes/s", stalled=True)
+        if seconds >= self._policy.slow_after:
+            if self._bytes < self._policy.slow * seconds:
+                raise TransientError(f"too slow a connection, less than {self._policy.slow} bytes/s", stalled=True)
             self._begin, self._bytes = time.monotonic(), 0
 
 
@@ -393,7 +393,7 @@ def _page(first: bytes, chunks: Iterator[bytes]) -> bytes:
     try:
         while len(first) < _PAGE and (chunk := next(chunks, b"")):
             first += chunk
-    except Again:
+    except TransientError:
         pass
     return first
 

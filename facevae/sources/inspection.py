@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import decode_image
 from facevae.jobs.progress import track
@@ -74,7 +74,7 @@ def refuse(flaws: Iterable[Flaw], path: Path, on_bad_image: OnBadImage, good: in
 
 def write_flaws(path: Path, flaws: Iterable[Flaw]) -> None:
     """Write a CSV of the images that were left out, and why."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Flaw._fields)
         writer.writerows(flaws)

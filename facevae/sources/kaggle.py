@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 
 from facevae.sources.http import connection_failure, disk_failure, status_failure
-from facevae.sources.retry import Again, Patience, failed, keep_trying
+from facevae.sources.retry import RetryPolicy, TransientError, failed, retry
 from facevae.sources.urls import Address, Place
 
 _ACCESS = (
@@ -16,7 +16,7 @@ _ACCESS = (
 )
 
 
-def fetch_from_kaggle(place: Place, name: str, files: Sequence[str], patience: Patience) -> Path:
+def fetch_from_kaggle(place: Place, name: str, files: Sequence[str], policy: RetryPolicy) -> Path:
     """The first of `files` that the data set has; without `files`, the folder with all of it. `name`: for messages.
 
     Raises FacevaeError if it can't be had, or without kagglehub.
@@ -38,7 +38,7 @@ def fetch_from_kaggle(place: Place, name: str, files: Sequence[str], patience: P
                 raise _explained(error, place, name) from None
 
         # How much has arrived is kagglehub's affair.
-        path = keep_trying(attempt, lambda: 0, place.text, name, patience)
+        path = retry(attempt, lambda: 0, place.text, name, policy)
         if path is not None:
             return path
     raise failed(place.text, name, f"no {' or '.join(files)} in it", "name another place")
@@ -54,7 +54,7 @@ def _explained(error: Exception, place: Place, name: str) -> Exception:
     if isinstance(error, requests.RequestException):
         return connection_failure(error, Address(place.text, "Kaggle", ""), name)
     if type(error).__name__ == "DataCorruptionError":
-        return Again("a damaged download")
+        return TransientError("a damaged download")
     if isinstance(error, OSError):
         return disk_failure(error, place.text, Path(error.filename or name))
     return failed(place.text, name, f"an error of kagglehub ({type(error).__name__})", "try later")

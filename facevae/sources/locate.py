@@ -12,7 +12,7 @@ from facevae.core.errors import FacevaeError
 from facevae.sources.google_drive import download_from_drive
 from facevae.sources.http import download, md5_of, wrong_sum
 from facevae.sources.kaggle import fetch_from_kaggle
-from facevae.sources.retry import Patience, failed
+from facevae.sources.retry import RetryPolicy, failed
 from facevae.sources.urls import Place, local_path, parse_place, web_address
 
 
@@ -65,7 +65,7 @@ def find(folder: Path, wanted: Wanted) -> Path | None:
     return None
 
 
-def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, patience: Patience = Patience()) -> Path:
+def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, policy: RetryPolicy = RetryPolicy()) -> Path:
     """Where the file is now: in the first of `places` that has it, or fetched from there into `downloads`.
 
     What is local is used where it is. A file in `downloads` with a sum that one of the places expects is not asked
@@ -77,7 +77,7 @@ def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, patience: Pa
     def first_of(some: Sequence[Place]) -> Path | None:
         for place in some:
             try:
-                return _take(wanted, place, target, patience)
+                return _take(wanted, place, target, policy)
             except FacevaeError as error:
                 failures.append(f"{place.text}: {error.found} ({error.fix})")
                 more = "" if place is parsed[-1] else "; trying the next"
@@ -99,7 +99,7 @@ def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, patience: Pa
     return path
 
 
-def _take(wanted: Wanted, place: Place, target: Path, patience: Patience) -> Path:
+def _take(wanted: Wanted, place: Place, target: Path, policy: RetryPolicy) -> Path:
     """The file, from one place. Raises FacevaeError with the reason in `found` and what to do in `fix`."""
     md5 = place.md5 or wanted.md5
     if place.kind == "directory":
@@ -115,12 +115,12 @@ def _take(wanted: Wanted, place: Place, target: Path, patience: Patience) -> Pat
     if place.kind == "kaggle":
         # Of a table that alone, not the images with it; in Kaggle's form, which is what is there most often.
         names = () if wanted.key == "images" else (*wanted.others, wanted.name)
-        path = fetch_from_kaggle(place, wanted.name, names, patience)
+        path = fetch_from_kaggle(place, wanted.name, names, policy)
         return path if names else find(path, wanted) or _missing(place, wanted, str(path))
     if place.kind == "gdrive":
-        download_from_drive(place, target, md5, patience)
+        download_from_drive(place, target, md5, policy)
     else:
-        download(web_address(place, wanted.name), target, md5, patience)
+        download(web_address(place, wanted.name), target, md5, policy)
     return target
 
 

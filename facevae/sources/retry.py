@@ -11,7 +11,7 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait, in seconds, and how often to try."""
 
     tries: int = 7  # in a row that brought nothing new
@@ -25,7 +25,7 @@ class Patience:
     slow: int = 1024  # fewer bytes a second than this, for `slow_after`, are no download
 
 
-class Again(Exception):
+class TransientError(Exception):
     """A failure that another try may mend. `found` and `fix` are for the message if none does.
 
     `wait`: seconds that the server asked for. `stalled`: what this try brought is too little to count.
@@ -36,10 +36,10 @@ class Again(Exception):
         self.found, self.fix, self.wait, self.stalled = found, fix, wait, stalled
 
 
-def keep_trying(
-    attempt: Callable[[], ResultT], size: Callable[[], int], where: str, name: str, patience: Patience
+def retry(
+    attempt: Callable[[], ResultT], size: Callable[[], int], where: str, name: str, policy: RetryPolicy
 ) -> ResultT:
-    """The result of `attempt`, which is called until it raises no Again. `size()` bytes have arrived so far.
+    """The result of `attempt`, which is called until it raises no TransientError. `size()` bytes have arrived so far.
 
     A try that brought new bytes starts the count of tries again. Raises FacevaeError when they are used up.
     """
@@ -48,13 +48,13 @@ def keep_trying(
         number += 1
         try:
             return attempt()
-        except Again as again:
+        except TransientError as again:
             failures = 0 if size() > most and not again.stalled else failures + 1
             most = max(most, size())
-            if failures >= patience.tries or number >= patience.tries_in_all:
+            if failures >= policy.tries or number >= policy.tries_in_all:
                 raise failed(where, name, f"{again.found}, at the last of {number} tries", again.fix) from None
-            pause = min(patience.pause * 2 ** max(failures - 1, 0), patience.longest_pause)
-            pause = max(pause, min(again.wait, patience.longest_retry_after))
+            pause = min(policy.pause * 2 ** max(failures - 1, 0), policy.longest_pause)
+            pause = max(pause, min(again.wait, policy.longest_retry_after))
             print(f"download: {where}: {again.found}; trying again in {pause:.0f} s", flush=True)
         time.sleep(pause)
 

@@ -1,6 +1,6 @@
 """The three sources of faces. Each fills data/raw with the same files, in CelebA's names and formats.
 
-After the download nobody knows the source. The files are made in a folder of their own and take their
+No later stage depends on which source it was. The files are made in a folder of their own and take their
 places only when all of them are whole.
 """
 

@@ -1,4 +1,4 @@
-"""The source of drawn faces: CelebA's files, of faces that nobody has."""
+"""Synthetic source: draws faces in CelebA's formats."""
 
 from functools import partial
 from pathlib import Path

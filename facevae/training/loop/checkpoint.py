@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import whole_file
+from facevae.core.files import atomic_write
 
 
 def checkpoint_folder(stage: str, *facts: Any) -> Path:
@@ -51,7 +51,7 @@ class Slot:
         content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         metadata = {"facts": json.dumps(facts), "checksum": _checksum(content)}
         try:
-            with whole_file(self.file) as temporary:
+            with atomic_write(self.file) as temporary:
                 temporary.write_bytes(save(content, metadata))
                 if self.file.exists():
                     os.replace(self.file, self.previous)
