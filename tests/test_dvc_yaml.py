@@ -106,7 +106,7 @@ def test_code_deps_are_what_make_deps_writes():
 @pytest.mark.parametrize("stage", STAGES)
 def test_written_in_one_style(stage):
     body = STAGES[stage]
-    assert list(body) == [key for key in ("cmd", "deps", "params", "outs", "metrics") if key in body]
+    assert list(body) == [key for key in ("cmd", "deps", "params", "outs", "metrics", "always_changed") if key in body]
     assert body["deps"] == sorted(body["deps"])
     assert outs_of(stage) == [*sorted(body["outs"]), *sorted(outs_of(stage)[len(body["outs"]) :])]
     # A choice comes first and what it chooses right after it: `dae.architecture`, `dae.${dae.architecture}`.
@@ -316,12 +316,13 @@ def test_outputs_lie_where_they_belong():
 def test_stages_make_one_graph():
     before = stages_before()
     order = list(TopologicalSorter(before).static_order())  # raises CycleError
-    assert [stage for stage in order if not before[stage]] == ["download"], "all data come from the download"
+    assert [stage for stage in order if not before[stage]] == ["fingerprint"], "all data come from the download"
 
 
 def test_the_designs_graph():
     assert stages_before() == {
-        "download": set(),
+        "fingerprint": set(),
+        "download": {"fingerprint"},
         "crop_pad_dae": {"download"},
         "crop_pad_vae": {"download"},
         "add_noise": {"crop_pad_dae"},

@@ -35,6 +35,7 @@ from facevae.jobs.disk import require_space
 from facevae.jobs.progress import track
 from facevae.sources.inspection import Images, OnBadImage, look_at, refuse, write_flaws
 from facevae.sources.locate import WANTED, acquire, find
+from facevae.sources.paths import resolve_path
 from facevae.sources.photos import image_files
 from facevae.sources.urls import PlaceText
 
@@ -103,7 +104,7 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
 
 def expected_size(settings: CelebaSettings) -> tuple[int, int]:
     """About how many images there will be, and how many bytes they are: all of CelebA, or what lies there."""
-    found = None if settings.path is None else find(Path(settings.path).expanduser(), WANTED["images"])
+    found = None if settings.path is None else find(resolve_path(settings.path), WANTED["images"])
     size = CELEBA_BYTES if found is None else _bytes_of(found)
     return round(CELEBA_IMAGES * size / CELEBA_BYTES), size
 
@@ -129,7 +130,7 @@ def _files(settings: CelebaSettings, downloads: Path) -> dict[str, Path]:
                     where=f"download.celeba.{key}", expected="a place", found="an empty list", fix="name one"
                 )
         return {key: _acquired(key, named, downloads) for key, named in places.items() if named}
-    folder = Path(settings.path).expanduser()
+    folder = resolve_path(settings.path)
     files = {key: path for key, wanted in WANTED.items() if (path := find(folder, wanted)) is not None}
     for key in ("attributes", "partitions", "images"):
         if key not in files:

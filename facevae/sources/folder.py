@@ -27,6 +27,7 @@ from facevae.imaging.zip_format import write_zip
 from facevae.jobs.progress import track
 from facevae.jobs.workers import ordered_map
 from facevae.sources.inspection import OnBadImage, refuse, write_flaws
+from facevae.sources.paths import resolve_path
 from facevae.sources.photos import Photo, read_photos
 
 
@@ -44,8 +45,8 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
     Images of one size keep it. Images of different sizes are scaled to cover CelebA's 178x218, and what
     sticks out is cut off evenly. Raises FacevaeError for images that can't be used, unless these are to be skipped.
     """
-    folder = Path(settings.images).expanduser()
-    found = read_photos(folder, Path(settings.attributes).expanduser())
+    folder = resolve_path(settings.images)
+    found = read_photos(folder, resolve_path(settings.attributes))
     flaws, packed = list(found.flaws), []
     converted = ordered_map(partial(_reencode, found.size), (photo.file for photo in found.photos), workers)
     with write_zip(made / IMAGES) as file:

@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 from pydantic import AfterValidator
 
 from facevae.core.errors import FacevaeError
+from facevae.sources.paths import resolve_path
 
 FORMS = "a directory, an https:// or file:// address, gdrive:ID or kaggle:OWNER/NAME"
 
@@ -109,7 +110,7 @@ def local_path(place: Place, name: str) -> Path:
     """The folder that a directory is; the file that a file:// address is of."""
     if place.kind == "file":
         return Path(url2pathname(_split(_with_name(place.value, name)).path))
-    return Path(place.value).expanduser()
+    return resolve_path(place.value)
 
 
 def _web(text: str, value: str) -> Place:
