@@ -2,8 +2,10 @@
 
 import urllib.error
 
+import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
 from facevae.evaluation.image_metrics import load_lpips, psnr_db, ssim
@@ -45,6 +47,27 @@ def test_ssim_of_two_constants_by_hand():
     # Without variance only the luminance term is left: (2 a b + c1) / (a^2 + b^2 + c1), c1 = 0.01^2.
     found = ssim(torch.full((1, 3, 16, 16), 0.2), torch.full((1, 3, 16, 16), 0.6))
     assert torch.allclose(found, torch.tensor((0.24 + 1e-4) / (0.4 + 1e-4)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (11, 30), (40, 11)])
+def test_ssim_is_the_papers(height, width):
+    """scikit-image computes it as Wang et al. 2004 do, border cut off."""
+    random = np.random.default_rng(0)
+    target = random.random((2, 3, height, width), np.float32)
+    prediction = (target + random.normal(0, 0.2, target.shape)).clip(0, 1).astype(np.float32)
+    expected = [
+        structural_similarity(
+            one, other, data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        for one, other in zip(prediction, target, strict=True)
+    ]
+    found = ssim(torch.from_numpy(prediction), torch.from_numpy(target))
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_ssim_of_an_image_smaller_than_the_window():
+    target = torch.rand(2, 3, 8, 10)
+    assert torch.allclose(ssim(target, target), torch.ones(2)) and (ssim(1 - target, target) < 0).all()
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
+# Half of the window's 11 pixels.
+_SSIM_BORDER = 5
+
 
 def psnr_db(prediction: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in decibels for a peak of 1; at most 100, for equal images too.
@@ -20,8 +23,18 @@ def psnr_db(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity, at most 1 (Wang et al. 2004; Gaussian window of 11 pixels, sigma 1.5)."""
-    return structural_similarity_index_measure(prediction, target, data_range=1.0, reduction="none")
+    """Structural similarity, at most 1: mean over the channels and all places where the window lies in the image.
+
+    Wang et al. 2004, equation 13, with their Gaussian window of 11 pixels and sigma 1.5. An image of fewer than 11
+    pixels, in which no window has room, is continued by its mirror image.
+    """
+    # torchmetrics takes the mean over every pixel, those included whose window reaches into a mirrored border.
+    _, similarity = structural_similarity_index_measure(
+        prediction, target, data_range=1.0, reduction="none", return_full_image=True
+    )
+    if min(similarity.shape[2:]) > 2 * _SSIM_BORDER:
+        similarity = similarity[:, :, _SSIM_BORDER:-_SSIM_BORDER, _SSIM_BORDER:-_SSIM_BORDER]
+    return similarity.mean((1, 2, 3))
 
 
 def load_lpips(network: str, device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:
