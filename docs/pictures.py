@@ -6,7 +6,7 @@ from PIL import Image
 
 WIDTH = 900
 PICTURES = {
-    "data": "results/data/faces.png",
+    "data": "results/data/pictures/faces.png",
     "denoised": "results/evaluate_dae/denoised.png",
     "smiling": "results/evaluate_vae/pictures/Smiling.png",
     "eyeglasses": "results/evaluate_vae/pictures/Eyeglasses.png",

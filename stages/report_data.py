@@ -8,12 +8,12 @@ import typer
 
 from facevae.celeba.tables import IMAGES, SKIPPED
 from facevae.core.command import run
-from facevae.core.files import atomic_write, write_json
+from facevae.core.files import atomic_write, atomic_folder, write_json
 from facevae.core.options import Params
 from facevae.core.params import load_section
 from facevae.core.tables import write_table
 from facevae.data.arrays import open_dae, open_vae
-from facevae.figures.data import draw_contact_sheet, draw_correlations
+from facevae.figures.data import draw_contact_sheet, draw_correlations, draw_rates
 from facevae.imaging.archive import open_archive
 from facevae.preparation.report_data import ReportSettings, describe_data
 
@@ -30,8 +30,9 @@ def main(
     arrays.
 
     Outputs, in results/data: metrics.json; attributes.csv (the share of images that have each attribute, of all
-    and in each split), correlations.csv and correlations.png (phi coefficients of any two attributes), sizes.csv,
-    skipped.csv (images that were left out, and why), faces.png (the same faces raw, padded, noisy and cropped).
+    and in each split), correlations.csv (phi coefficients of any two attributes), sizes.csv, skipped.csv (images that
+    were left out, and why); pictures/: faces.png (the same faces raw, padded, noisy and cropped), attributes.png and
+    correlations.png.
 
     Parameters: report_data (faces: how many faces.png shows).
     """
@@ -45,16 +46,18 @@ def main(
     ):
         archives = {"raw": raw, "padded": padded, "noisy": noisy, "cropped": cropped}
         report = describe_data(data / "raw", archives, dae, vae)
-        draw_contact_sheet(results / "faces.png", archives, settings.faces)
+        with atomic_folder(results / "pictures") as pictures:
+            images, rates = report.metrics["images"], {row["attribute"]: row["rate"] for row in report.attributes}
+            draw_contact_sheet(pictures / "faces.png", archives, settings.faces)
+            draw_rates(pictures / "attributes.png", rates, images)
+            draw_correlations(pictures / "correlations.png", report.correlations, report.varying, images)
     write_json(results / "metrics.json", report.metrics)
     write_table(results / "attributes.csv", report.attributes)
     write_table(results / "sizes.csv", report.sizes)
     write_table(results / "correlations.csv", report.correlation_rows(), ["attribute", *report.varying])
-    draw_correlations(results / "correlations.png", report.correlations, report.varying, report.metrics["images"])
     with atomic_write(results / SKIPPED) as temporary:
         shutil.copyfile(data / "raw" / SKIPPED, temporary)
-    tables = "attributes.csv, correlations.csv, sizes.csv, skipped.csv"
-    print(f"{results}: metrics.json, {tables}, correlations.png, faces.png")
+    print(f"{results}: metrics.json, attributes.csv, correlations.csv, sizes.csv, skipped.csv, pictures/")
 
 
 if __name__ == "__main__":

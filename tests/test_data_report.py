@@ -174,8 +174,8 @@ def project(made, tmp_path) -> Project:
 @pytest.fixture
 def undrawn(project, monkeypatch) -> Project:
     """The same, of which no picture is drawn."""
-    for name in ("draw_correlations", "draw_contact_sheet"):
-        monkeypatch.setattr(report_module, name, lambda *_: None)
+    for name in ("draw_correlations", "draw_contact_sheet", "draw_rates"):
+        monkeypatch.setattr(report_data, name, lambda *_: None)
     return project
 
 
@@ -217,8 +217,8 @@ def test_the_report(project, capsys):
     assert str(project.results) in capsys.readouterr().out
     before = files_below(project.results)
     assert set(before) == {
-        "attributes.csv", "correlations.csv", "correlations.png", "faces.png", "metrics.json", "sizes.csv",
-        "skipped.csv",
+        "attributes.csv", "correlations.csv", "metrics.json", "pictures/attributes.png", "pictures/correlations.png",
+        "pictures/faces.png", "sizes.csv", "skipped.csv",
     }  # fmt: skip
     project.report()
     assert files_below(project.results) == before
@@ -290,7 +290,7 @@ def test_attributes_without_variance(project):
     write_attributes(project.raw / ATTRIBUTES_FILE, TEN, ("A", "B"), np.array([[1, -1]] * 10))
     assert "strongest_correlation" not in project.report()
     assert (project.results / "correlations.csv").read_text() == "attribute\n"
-    with Image.open(project.results / "correlations.png") as image:
+    with Image.open(project.results / "pictures/correlations.png") as image:
         assert image.format == "PNG"
 
 
@@ -324,7 +324,7 @@ def test_faces_must_be_some(project):
 def test_the_sheet_shows_each_face_below_itself(project):
     """Cells of 225x275 pixels, one and a quarter times the padded images, 4 between them, titles before and above."""
     project.report(faces=3)
-    with Image.open(project.results / "faces.png") as image:
+    with Image.open(project.results / "pictures/faces.png") as image:
         picture = np.array(image.convert("RGB")).astype(int)
     assert picture.shape == (26 + 4 * 279, 30 + 3 * 229, 3)
     for column, number in enumerate((0, 3, 6)):

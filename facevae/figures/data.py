@@ -7,10 +7,17 @@ import numpy as np
 
 from facevae.celeba.splits import spread
 from facevae.core.errors import FacevaeError
-from facevae.figures.base import heat_map, image_sheet
+from facevae.figures.base import bars, heat_map, image_sheet
 from facevae.imaging.archive import Archive
 from facevae.imaging.codec import decode
 from facevae.imaging.names import stem
+
+
+def draw_rates(path: Path, rates: Mapping[str, float], images: int) -> None:
+    """Write the share of so many images that have each attribute, in [0, 1], as one PNG, the most common one first."""
+    names = sorted(rates, key=lambda name: -rates[name])
+    shares = {"share": [rates[name] for name in names]}
+    bars(path, [name.replace("_", " ") for name in names], shares, f"attributes of {images:,} images", "share")
 
 
 def draw_correlations(path: Path, correlations: np.ndarray, names: Sequence[str], images: int) -> None:

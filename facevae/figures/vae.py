@@ -26,8 +26,9 @@ def draw_pictures(
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
-    """Write all pictures into `folder`: reconstructions, samples of both kinds, the judge's verdicts on edits, by
-    attribute, by strength and as a matrix of changes, and a sheet of strengths per chosen attribute.
+    """Write all pictures into `folder`: reconstructions, what the judge loses on them by attribute, samples of both
+    kinds, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, and a sheet of
+    strengths per chosen attribute.
     """
     vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
@@ -52,10 +53,18 @@ def draw_pictures(
                 folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
             )
 
+    bars(
+        folder / "attributes_lost.png",
+        [str(row["attribute"]).replace("_", " ") for row in report.attributes],
+        {"lost": [float(row["lost"]) for row in report.attributes]},
+        "what the judge no longer gets right on reconstructions",
+        "share of the faces",
+    )
+
     at = "the recommended strengths" if settings.strength is None else f"strength {settings.strength:g}"
     bars(
         folder / "edits.png",
-        [f"{verdict.attribute} ({verdict.strength:g})" for verdict in report.verdicts],
+        [f"{verdict.attribute.replace('_', ' ')} ({verdict.strength:g})" for verdict in report.verdicts],
         {
             "share on which the judge sees it": [verdict.seen for verdict in report.verdicts],
             "leakage, mean change of the others": [verdict.leakage for verdict in report.verdicts],
