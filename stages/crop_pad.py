@@ -33,15 +33,15 @@ def main(
     spread; crop, size, resample).
     """
     output = output or Path("data") / model / "images.zip"
+    if model == "dae":
+        settings = load_section(params, "crop_pad.dae", DaeCrop)
+        frame = PadFrame(settings.pad)
+    else:
+        settings = load_section(params, "crop_pad.vae", VaeCrop)
+        frame = SquareFrame(settings.crop, settings.size, settings.resample)
     with open_archive(archive) as raw:
-        if model == "dae":
-            settings = load_section(params, "crop_pad.dae", DaeCrop)
-            frame = PadFrame(settings.pad)
-            names = raw.names[: raw.count(settings.images)]
-        else:
-            settings = load_section(params, "crop_pad.vae", VaeCrop)
-            frame = SquareFrame(settings.crop, settings.size, settings.resample)
-            names = spread(raw.names, raw.count(settings.images))
+        count = raw.count(settings.images)
+        names = raw.names[:count] if model == "dae" else spread(raw.names, count)
         facts = write_framed(raw, names, output, frame, f"crop_pad {model}", workers)
     print(f"{output}: {facts['images']} images of {facts['width']}x{facts['height']}")
 

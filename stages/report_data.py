@@ -8,7 +8,7 @@ import typer
 
 from facevae.celeba.tables import IMAGES, SKIPPED
 from facevae.core.command import run
-from facevae.core.files import atomic_write, atomic_folder, write_json
+from facevae.core.files import atomic_folder, atomic_write, write_json
 from facevae.core.options import Params
 from facevae.core.params import load_section
 from facevae.core.tables import write_table

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import pytest
+from dvc.utils.serialize import load_yaml
 from pydantic import Field, model_validator
 from raw_data import one_line
 
@@ -53,7 +54,20 @@ def test_numbers_as_dvc_writes_them(tmp_path, text, value):
     assert load(tmp_path, rate=text).rate == value
 
 
-@pytest.mark.parametrize("text", ["off", "on", "yes", "no", "y", "12:30", "1_000", "0x1f"])
+@pytest.mark.parametrize(
+    "text", ["1e-05", "1_000", "0x10", "0o10", "010", "off", "True", "~", ".5", "12:30", "1.", "+7", "1e3", "'3'", ""]
+)
+def test_every_value_is_what_dvc_reads(tmp_path, text):
+    class Anything(Section):
+        value: Any
+
+    path = tmp_path / "p.yaml"
+    path.write_text(f"a:\n  value: {text}\n", encoding="utf-8")
+    (read, dvcs) = load_section(path, "a", Anything).value, load_yaml(path)["a"]["value"]
+    assert (read, type(read)) == (dvcs, type(dvcs))
+
+
+@pytest.mark.parametrize("text", ["off", "on", "yes", "no", "y"])
 def test_words_that_only_yaml_1_1_changes(tmp_path, text):
     assert load(tmp_path, kind="wide", wide=f"{{name: {text}}}").wide == Wide(name=text)
 

@@ -19,6 +19,7 @@ from raw_data import one_line
 from safetensors.torch import save_file
 
 from bench.rooms import ROOT
+from facevae.app.parameters import SECTIONS, SOURCES
 from facevae.app.presets import (
     ABSENT,
     DEFAULT,
@@ -34,27 +35,15 @@ from facevae.app.presets import (
     unlike,
     with_paths_of,
 )
-from facevae.celeba.splits import DaeCache, VaeCache
 from facevae.core.command import run
-from facevae.core.params import Section, SectionT, load_section
+from facevae.core.params import SectionT, load_section
+from facevae.core.schema import check_whole
 from facevae.data.arrays import DaeArrays, VaeArrays
-from facevae.data.noise import NoiseSettings
-from facevae.evaluation.dae import DaeEvaluation
-from facevae.evaluation.vae import VaeEvaluation
-from facevae.figures.latents import LatentExploration
-from facevae.imaging.frames import DaeCrop, VaeCrop
-from facevae.latents.mixture import MixtureSettings
-from facevae.latents.vectors import VectorSettings
-from facevae.models.classifier import Classifier
 from facevae.models.dae import make_network
 from facevae.models.vae import Vae
 from facevae.models.vgg import Vgg19
-from facevae.preparation.report_data import ReportSettings
-from facevae.sources.source import SETTINGS as SOURCES
-from facevae.sources.source import DownloadSettings
 from facevae.training.classifier import ClassifierSettings, train_classifier
 from facevae.training.dae import DaeSettings, train_denoiser
-from facevae.training.identity import IdentitySettings
 from facevae.training.loop.run import Run
 from facevae.training.vae import VaeSettings, train_autoencoder
 
@@ -62,24 +51,6 @@ FOLDER = ROOT / "settings"
 SETTINGS = read_settings(FOLDER)
 NAMES = list(SETTINGS)
 OTHERS = [name for name in NAMES if name != DEFAULT]
-SECTIONS: dict[str, type[Section]] = {
-    "download": DownloadSettings,
-    "crop_pad.dae": DaeCrop,
-    "crop_pad.vae": VaeCrop,
-    "add_noise": NoiseSettings,
-    "cache_arrays.dae": DaeCache,
-    "cache_arrays.vae": VaeCache,
-    "report_data": ReportSettings,
-    "dae": DaeSettings,
-    "vae": VaeSettings,
-    "train_judge": ClassifierSettings,
-    "train_identity": IdentitySettings,
-    "attribute_vectors": VectorSettings,
-    "explore_latents": LatentExploration,
-    "fit_mixture": MixtureSettings,
-    "evaluate_dae": DaeEvaluation,
-    "evaluate_vae": VaeEvaluation,
-}
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 DECLARED = {line for stage in PIPELINE["stages"].values() for line in stage.get("params", [])}
 CHOICE = re.compile(r"\$\{([^}]+)\}")
@@ -179,6 +150,7 @@ def test_every_stage_accepts_them(name, tmp_path):
     """Through the typed section that the stage itself reads."""
     values = SETTINGS[name]
     assert {key.split(".")[0] for key in SECTIONS} == set(values), "name each section in SECTIONS"
+    check_whole(FOLDER.parent / "params.yaml", values)
     source = values["download"]["source"]
     for key, model in (SECTIONS | {f"download.{source}": SOURCES[source]}).items():
         section(tmp_path, name, key, model)

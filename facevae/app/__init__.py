@@ -1,4 +1,4 @@
-"""The command `facevae` on a person's own photographs, and the named settings.
+"""The command `facevae` on a person's own photographs, the named settings, and the check of all parameters at once.
 
-Imports core, jobs, imaging, sources, nn, models, latents, evaluation and figures.
+Imports core, jobs, imaging, celeba, sources, data, preparation, nn, models, training, latents, evaluation and figures.
 """

@@ -1,17 +1,17 @@
 """Reading one typed section of params.yaml, strictly: no unknown key, no wrong type, no surprise.
 
-YAML 1.1, which PyYAML follows, reads `1e-05` as a string and `off` as False; DVC writes YAML 1.2.
-This module reads it the way DVC does.
+By DVC's own reader, since DVC writes YAML 1.2: PyYAML, which follows 1.1, reads `1e-05` as a string and `off` as False.
 """
 
-import re
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from facevae.core.errors import FacevaeError
+from facevae.core.schema import check_whole
 
 
 class Section(BaseModel):
@@ -23,39 +23,13 @@ class Section(BaseModel):
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-class _Yaml12Loader(yaml.SafeLoader):
-    """SafeLoader with the numbers and booleans of YAML 1.2's core schema."""
-
-
-_Yaml12Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":int"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-_Yaml12Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-_Yaml12Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-
-_Yaml12Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
-
-# PyYAML takes a leading zero for octal, YAML 1.2 and DVC do not.
-_Yaml12Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
-
-
 def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
     """Return section `key` (dotted for a nested one, `crop_pad.dae`) of the YAML file as a `model`.
 
-    Raises FacevaeError, naming the key, what was found and what is allowed.
+    Raises FacevaeError, naming the key, what was found and what is allowed, for a mistake in the section, and for one
+    in any other that the file's schema shows.
     """
-    node: Any = _read(path)
+    document = node = _read(path)
     for depth, part in enumerate(key.split("."), start=1):
         if not isinstance(node, dict) or part not in node:
             have = ", ".join(map(str, node)) if isinstance(node, dict) else repr(node)
@@ -67,15 +41,16 @@ def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
             )
         node = node[part]
     try:
-        return model.model_validate(node)
+        section = model.model_validate(node)
     except ValidationError as error:
         raise _explain(path, key, model, error) from None
+    check_whole(path, document)
+    return section
 
 
 def _read(path: Path) -> Any:
     try:
-        with open(path, encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Yaml12Loader)
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FacevaeError(
             where=path,
@@ -83,8 +58,8 @@ def _read(path: Path) -> Any:
             found="no such file",
             fix="run from the repository's top folder or give --params",
         ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8
-        raise FacevaeError(where=path, expected="valid YAML", found=str(error), fix="mend the file there") from None
+    except (YAMLError, ValueError) as error:  # ValueError: not UTF-8
+        raise FacevaeError(where=path, expected="valid YAML", found=str(error), fix="fix the YAML syntax") from None
 
 
 def _explain(path: Path, key: str, model: type[Section], error: ValidationError) -> FacevaeError:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PlainValidator
@@ -27,11 +27,17 @@ def _checked_fresh(value: Any) -> float | list[float] | str:
     return _checked(value)
 
 
+# For the schema of params.yaml: what `_checked` takes, but for the order of the two.
+_Level = Annotated[float, Field(ge=0, le=255)]
+_Levels = _Level | Annotated[list[_Level], Field(min_length=2, max_length=2)]
+
 # A standard deviation in 8-bit grey levels, or the two ends of a range that each image's own is drawn from, evenly.
-Sigma = Annotated[float | list[float], PlainValidator(_checked)]
+Sigma = Annotated[float | list[float], PlainValidator(_checked, json_schema_input_type=_Levels)]
 
 # The same, or the sigma of the stored noise.
-FreshSigma = Annotated[float | list[float] | str, PlainValidator(_checked_fresh)]
+FreshSigma = Annotated[
+    float | list[float] | str, PlainValidator(_checked_fresh, json_schema_input_type=_Levels | Literal["same"])
+]
 
 
 def ends(sigma: float | list[float]) -> tuple[float, float]:
