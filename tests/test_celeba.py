@@ -7,7 +7,8 @@ import pytest
 from raw_data import SAMPLE, one_line
 
 from facevae.celeba.attributes import ATTRIBUTES
-from facevae.celeba.tables import read_attributes, read_identities, read_partitions, write_attributes, write_numbers
+from facevae.celeba.forms import parse_attributes, parse_identities, parse_partitions
+from facevae.celeba.tables import write_attributes, write_numbers
 
 GOOD = "3\nSmiling Young\n1.jpg  1 -1\n2.jpg -1 -1\n3.jpg -1  1\n"
 
@@ -22,18 +23,18 @@ def written(tmp_path: Path, text: str) -> Path:
     "change", [lambda text: text, lambda text: text.replace("\n", "\r\n"), lambda text: text + "\n\n"]
 )
 def test_reading_an_annotation(tmp_path, change):
-    table = read_attributes(written(tmp_path, change(GOOD)))
+    table = parse_attributes(written(tmp_path, change(GOOD)))
     assert table.names == ("Smiling", "Young") and table.images == ["1.jpg", "2.jpg", "3.jpg"]
     assert table.values.dtype == np.int8
     assert table.values.tolist() == [[1, -1], [-1, -1], [-1, 1]]
-    assert table.rows(["3.png", "1.jpg"]).tolist() == [2, 0]
+    assert table.rows(["3.png", "1.jpg"], "annotation").tolist() == [2, 0]
 
 
 def test_annotation_round_trip_over_many_rows(tmp_path):
     images = [f"{number:06d}.jpg" for number in range(9000)]
     values = np.where(np.random.default_rng(0).random((9000, 40)) < 0.3, 1, -1)
     write_attributes(tmp_path / "list.txt", images, ATTRIBUTES, values)
-    table = read_attributes(tmp_path / "list.txt", ATTRIBUTES)
+    table = parse_attributes(tmp_path / "list.txt", ATTRIBUTES)
     assert table.images == images and np.array_equal(table.values, values)
     lines = (tmp_path / "list.txt").read_text().splitlines()
     assert lines[0] == "9000" and lines[2].startswith("000000.jpg ") and len(lines[2]) == 10 + 40 * 3
@@ -60,42 +61,42 @@ def test_annotation_round_trip_over_many_rows(tmp_path):
 def test_a_wrong_annotation_names_the_line(tmp_path, old, new, line, parts):
     path = written(tmp_path, GOOD.replace(old, new, 1))
     with one_line(f"{path}, line {line}:", *parts):
-        read_attributes(path)
+        parse_attributes(path)
 
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(GOOD.encode().replace(b"2.jpg", b"\xff\xfe.jpg"))
     with one_line("line 4", "UTF-8"):
-        read_attributes(path)
+        parse_attributes(path)
     path.write_bytes(bytes(range(256)) * 10)
     with one_line("line 1"):
-        read_attributes(path)
+        parse_attributes(path)
 
 
 def test_celebas_header_can_be_demanded(tmp_path):
     with one_line("line 2", "CelebA's 40 attribute names", "no 5_o_Clock_Shadow"):
-        read_attributes(written(tmp_path, GOOD), ATTRIBUTES)
+        parse_attributes(written(tmp_path, GOOD), ATTRIBUTES)
 
 
 def test_an_image_without_annotation_is_named(tmp_path):
-    table = read_attributes(written(tmp_path, GOOD))
+    table = parse_attributes(written(tmp_path, GOOD))
     with one_line("list.txt", "4.jpg", "image without annotation"):
-        table.rows(["1.jpg", "4.jpg"])
+        table.rows(["1.jpg", "4.jpg"], "annotation")
 
 
 def test_partitions_and_identities(tmp_path):
     path = written(tmp_path, "1.jpg 0\r\n2.jpg 2\r\n")
-    table = read_partitions(path)
+    table = parse_partitions(path)
     assert table.by_stem() == {"1": 0, "2": 2} and len(table) == 2
     assert table.of(["2.png", "1.png"], "partition").tolist() == [2, 0]
     assert table.find(["3.png", "2.png"]).tolist() == [-1, 2]
     with one_line(path, "3.png", "without partition"):
         table.of(["1.png", "3.png"], "partition")
     write_numbers(path, ["1.jpg", "2.jpg"], [2880, 7])
-    assert read_identities(path).by_stem() == {"1": 2880, "2": 7}
+    assert parse_identities(path).by_stem() == {"1": 2880, "2": 7}
     write_numbers(path, [], [])
-    nothing = read_identities(path)
+    nothing = parse_identities(path)
     assert len(nothing) == 0 and nothing.find(["1.jpg"]).tolist() == [-1]
 
 
@@ -111,22 +112,22 @@ def test_partitions_and_identities(tmp_path):
 )
 def test_a_wrong_partition_names_the_line(tmp_path, text, parts):
     with one_line(*parts):
-        read_partitions(written(tmp_path, text))
+        parse_partitions(written(tmp_path, text))
 
 
 def test_missing_files(tmp_path):
-    for read in (read_attributes, read_partitions, read_identities):
+    for read in (parse_attributes, parse_partitions, parse_identities):
         with one_line(tmp_path / "none.txt", "no such file"):
             read(tmp_path / "none.txt")
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"the CelebA sample is not at {SAMPLE}")
 def test_celebas_own_files():
-    table = read_attributes(SAMPLE / "list_attr_celeba.txt", ATTRIBUTES)
+    table = parse_attributes(SAMPLE / "list_attr_celeba.txt", ATTRIBUTES)
     assert table.values.shape == (202_599, 40)
     # Known from the data set's description: 48.21% smile, 41.68% are male, 2.24% bald.
     shares = dict(zip(table.names, (table.values == 1).mean(axis=0), strict=True))
     assert [round(100 * shares[name], 2) for name in ("Smiling", "Male", "Bald")] == [48.21, 41.68, 2.24]
-    partitions = read_partitions(SAMPLE / "list_eval_partition.txt")
+    partitions = parse_partitions(SAMPLE / "list_eval_partition.txt")
     assert np.bincount(partitions.numbers).tolist() == [162_770, 19_867, 19_962]
-    assert len(np.unique(read_identities(SAMPLE / "identity_CelebA.txt").numbers)) == 10_177
+    assert len(np.unique(parse_identities(SAMPLE / "identity_CelebA.txt").numbers)) == 10_177

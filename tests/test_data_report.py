@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 from raw_data import NAMES, SAMPLE, encoded, files_below, make_params, make_raw, one_line, write_entries
 
+from facevae.celeba.forms import parse_identities, parse_partitions
 from facevae.celeba.splits import PARTITIONS
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
@@ -22,8 +23,6 @@ from facevae.celeba.tables import (
     LANDMARKS_FILE,
     PARTITION_FILE,
     SKIPPED,
-    read_identities,
-    read_partitions,
     write_attributes,
     write_landmarks,
     write_numbers,
@@ -429,8 +428,8 @@ def test_the_real_splits_share_no_image_and_no_person():
     with open_archive(SAMPLE / IMAGES) as archive:
         contents = np.array([int.from_bytes(blake2b(archive.read(name), digest_size=8).digest())
                              for name in archive.names], np.uint64)  # fmt: skip
-        splits = read_partitions(SAMPLE / PARTITION_FILE).find(archive.names)
-        persons = read_identities(SAMPLE / IDENTITY_FILE).find(archive.names)
+        splits = parse_partitions(SAMPLE / PARTITION_FILE).find(archive.names)
+        persons = parse_identities(SAMPLE / IDENTITY_FILE).find(archive.names)
     assert (splits >= 0).all() and (persons >= 0).all()
     parts = [splits == number for number in range(len(PARTITIONS))]
     assert all(part.sum() > 900 for part in parts)

@@ -13,6 +13,7 @@ from PIL import Image
 from raw_data import encoded, files_below, make_params, make_raw, one_line, photo, write_entries
 
 from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
 from facevae.celeba.pairs import read_pairs
 from facevae.celeba.splits import partition_by_name
 from facevae.celeba.tables import (
@@ -24,10 +25,6 @@ from facevae.celeba.tables import (
     PAIRS,
     PARTITION_FILE,
     SKIPPED,
-    read_attributes,
-    read_identities,
-    read_landmarks,
-    read_partitions,
     write_attributes,
     write_landmarks,
     write_numbers,
@@ -58,7 +55,7 @@ def test_drawn_faces(tmp_path, monkeypatch, capsys):
     raw = fetch(tmp_path, download__synthetic={"images": 5, "seed": 3, "pairs": 2})
     assert capsys.readouterr().out.splitlines()[-1] == f"{raw / IMAGES}: 5 images, source synthetic"
     assert set(files_below(raw)) == OUTPUTS
-    table = read_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES)
+    table = parse_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES)
     with open_archive(raw / IMAGES) as archive:
         assert archive.names == table.images == [f"{number:06d}.jpg" for number in range(1, 6)]
         image = decode(archive.read("000002.jpg"), "x")
@@ -66,14 +63,14 @@ def test_drawn_faces(tmp_path, monkeypatch, capsys):
     assert {name for name, value in zip(table.names, table.values[1], strict=True) if value == 1} == has
     # JPEG and its halved colour resolution change little on average.
     assert np.abs(image.astype(int) - synthetic.draw(3, 2, has)).mean() < 4
-    assert read_partitions(raw / PARTITION_FILE).by_stem() == {
+    assert parse_partitions(raw / PARTITION_FILE).by_stem() == {
         "000001": 0,
         "000002": 0,
         "000003": 0,
         "000004": 0,
         "000005": 1,
     }
-    assert read_identities(raw / IDENTITY_FILE).by_stem()["000004"] == 4
+    assert parse_identities(raw / IDENTITY_FILE).by_stem()["000004"] == 4
     for found in read_pairs(raw / PAIRS, lambda image: image, ATTRIBUTES):
         assert found.attribute in ("Eyeglasses", "Smiling") and set(found.identities) <= {6, 7}
         # Other pixels at all, but most of the face is the same.
@@ -139,7 +136,7 @@ def test_celebas_zip(tmp_path, official):
     assert set(files_below(raw)) == OUTPUTS
     # A row for each image that is there, whatever the lines ended in.
     images = [f"{number:06d}.jpg" for number in range(1, 5)]
-    assert read_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES).images == images
+    assert parse_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES).images == images
     assert (raw / PARTITION_FILE).read_bytes() == b"".join(b"%s 0\n" % image.encode() for image in images)
     assert (raw / IDENTITY_FILE).read_text() == "".join(f"{image} {row}\n" for row, image in enumerate(images))
     with zipfile.ZipFile(raw / IMAGES) as file:
@@ -164,7 +161,7 @@ def test_celebas_drive_folders_and_no_identities(tmp_path, official):
         (official / name).rename(official / folder / name)
     (official / IDENTITY_FILE).unlink()
     raw = take(tmp_path, official)
-    assert (raw / IDENTITY_FILE).read_bytes() == b"" and len(read_landmarks(raw / LANDMARKS_FILE)) == 0
+    assert (raw / IDENTITY_FILE).read_bytes() == b"" and len(parse_landmarks(raw / LANDMARKS_FILE)) == 0
     # What a run leaves is a directory with CelebA's files itself.
     (tmp_path / "again").mkdir()
     for name in OUTPUTS - {PAIRS, SKIPPED}:
@@ -233,10 +230,10 @@ def test_each_file_from_its_own_places(tmp_path, official):
     raw = fetch(tmp_path, download__source="celeba", download__celeba=places)
     with open_archive(raw / IMAGES) as archive:
         assert len(archive.names) == 4
-    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
+    partitions = parse_partitions(raw / PARTITION_FILE).by_stem()
     by_person = {"000001": "7", "000002": "8", "000003": "7", "000004": "000004.jpg"}
     assert partitions == {image: partition_by_name(key) for image, key in by_person.items()}
-    assert read_identities(raw / IDENTITY_FILE).by_stem() == {"000001": 7, "000002": 8, "000003": 7}
+    assert parse_identities(raw / IDENTITY_FILE).by_stem() == {"000001": 7, "000002": 8, "000003": 7}
     places["identities"] = ["/no/such/directory"]
     with one_line("download.celeba.identities", "/no/such/directory", "download.celeba.identities=[]"):
         fetch(tmp_path, download__source="celeba", download__celeba=places)
@@ -251,7 +248,7 @@ def test_the_forms_of_kaggle(tmp_path, official):
     images = [f"{number:06d}.jpg" for number in range(1, 7)]
     write_landmarks(official / LANDMARKS_FILE, images, landmarks)
     expected = files_below(take(tmp_path, official))
-    assert read_landmarks(tmp_path / "raw" / LANDMARKS_FILE).values.tolist() == landmarks[:4].tolist()
+    assert parse_landmarks(tmp_path / "raw" / LANDMARKS_FILE).values.tolist() == landmarks[:4].tolist()
     kaggle = tmp_path / "kaggle"
     (kaggle / "img_align_celeba/img_align_celeba").mkdir(parents=True)
     with zipfile.ZipFile(official / IMAGES) as file:
@@ -318,7 +315,7 @@ def take_photos(tmp_path: Path, on_bad_image: str = "error") -> Path:
 def test_a_folder_of_images(tmp_path, photos):
     raw = take_photos(tmp_path)
     assert set(files_below(raw)) == OUTPUTS
-    table = read_attributes(raw / ATTRIBUTES_FILE)
+    table = parse_attributes(raw / ATTRIBUTES_FILE)
     assert table.names == ("Smiling", "Has_Hat")
     assert dict(zip(table.images, table.values.tolist(), strict=True)) == {
         "a_a.jpg": [-1, 1],
@@ -329,13 +326,13 @@ def test_a_folder_of_images(tmp_path, photos):
         assert archive.names == sorted(table.images)
         image = decode(archive.read("b.jpg"), "x")
         assert image.shape == (230, 200, 3) and np.abs(image.astype(int) - photo(1, 200, 230)).mean() < 2
-    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
+    partitions = parse_partitions(raw / PARTITION_FILE).by_stem()
     assert partitions == {
         "a_a": partition_by_name("a a.jpg"),
         "b": partition_by_name("b.png"),
         "c": partition_by_name("c.bmp"),
     }
-    assert len(read_identities(raw / IDENTITY_FILE)) == 3
+    assert len(parse_identities(raw / IDENTITY_FILE)) == 3
 
 
 def test_images_of_different_sizes_become_celebas(tmp_path, photos):
@@ -349,7 +346,7 @@ def test_images_of_different_sizes_become_celebas(tmp_path, photos):
 
 def test_a_partition_column(tmp_path, photos):
     write_csv(photos, "partition,image,Smiling", "0,b.png,1", "valid,a a.jpg,1", "2,c.bmp,0")
-    assert read_partitions(take_photos(tmp_path) / PARTITION_FILE).by_stem() == {"b": 0, "a_a": 1, "c": 2}
+    assert parse_partitions(take_photos(tmp_path) / PARTITION_FILE).by_stem() == {"b": 0, "a_a": 1, "c": 2}
 
 
 @pytest.mark.parametrize(
@@ -387,7 +384,7 @@ def test_photos_that_can_not_be_used(tmp_path, photos):
     assert files_below(tmp_path / "raw") == {}
     raw = take_photos(tmp_path, "skip")
     with open_archive(raw / IMAGES) as archive:
-        assert archive.names == ["a_a.jpg", "c.jpg"] == read_attributes(raw / ATTRIBUTES_FILE).images
+        assert archive.names == ["a_a.jpg", "c.jpg"] == parse_attributes(raw / ATTRIBUTES_FILE).images
     with (raw / SKIPPED).open() as file:
         reasons = {row["image"]: row["reason"] for row in csv.DictReader(file)}
     assert list(reasons) == ["b.png", "d.jpg", "e.jpg"] and "no row in attributes.csv" in reasons["d.jpg"]
@@ -400,9 +397,9 @@ def test_photos_that_can_not_be_used(tmp_path, photos):
 def test_a_persons_photos_stay_together(tmp_path, photos):
     write_csv(photos, "image,person,Smiling", "b.png,Ann,1", "a a.jpg,Bob,1", "c.bmp,Ann,0")
     raw = take_photos(tmp_path)
-    persons = read_identities(raw / IDENTITY_FILE).by_stem()
+    persons = parse_identities(raw / IDENTITY_FILE).by_stem()
     assert persons["b"] == persons["c"] != persons["a_a"]
-    partitions = read_partitions(raw / PARTITION_FILE).by_stem()
+    partitions = parse_partitions(raw / PARTITION_FILE).by_stem()
     assert partitions == {"b": partition_by_name("Ann"), "c": partition_by_name("Ann"), "a_a": partition_by_name("Bob")}
 
 

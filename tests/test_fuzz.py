@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from facevae.celeba.tables import LANDMARKS, read_attributes, read_identities, read_landmarks, read_partitions
+from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
+from facevae.celeba.tables import LANDMARKS
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import open_archive
 from facevae.imaging.names import stem
@@ -84,10 +85,10 @@ def file(tmp_path):
 def test_every_form_is_read(file, annotation):
     (images, names, values), text = annotation
     file.write_bytes(text)
-    table = read_attributes(file)
+    table = parse_attributes(file)
     assert table.images == images and table.names == tuple(names)
     assert table.values.tolist() == values
-    assert table.find([*images, "none such"]).tolist() == [*range(len(images)), -1]
+    assert table.find_rows([*images, "none such"]).tolist() == [*range(len(images)), -1]
 
 
 def plainly(data: bytes) -> tuple[list[str], list[str], list[list[int]]]:
@@ -107,7 +108,7 @@ def test_a_damaged_annotation(file, annotation, damage):
     """What is read all the same is what stands there."""
     file.write_bytes(damage(annotation[1]))
     try:
-        table = read_attributes(file)
+        table = parse_attributes(file)
     except FacevaeError as error:
         assert str(file) in str(error) and "\n" not in str(error)
         return
@@ -124,7 +125,7 @@ def test_a_damaged_annotation(file, annotation, damage):
 @quick
 def test_anything_at_all(file, data):
     file.write_bytes(data)
-    for read in (read_attributes, read_partitions, read_identities, read_landmarks):
+    for read in (parse_attributes, parse_partitions, parse_identities, parse_landmarks):
         try:
             found = read(file)
         except FacevaeError as error:
@@ -143,10 +144,10 @@ def test_numbers(file, rows, csv, end, damage):
     text = end.join(lines).encode()
     file.write_bytes(text)
     if text:
-        assert list(zip((found := read_identities(file)).images, found.numbers.tolist(), strict=True)) == rows
+        assert list(zip((found := parse_identities(file)).images, found.numbers.tolist(), strict=True)) == rows
     file.write_bytes(damage(text))
     try:
-        found = read_identities(file)
+        found = parse_identities(file)
     except FacevaeError:
         return
     lines = file.read_bytes().decode().removeprefix("\ufeff").rstrip().split("\n")
@@ -166,7 +167,7 @@ def test_landmarks(file, values, csv):
     rows = [between.join([f"{number}.jpg", *map(str, row)]) for number, row in enumerate(values)]
     head = [f"image_id,{','.join(LANDMARKS)}"] if csv else [str(len(rows)), " ".join(LANDMARKS)]
     file.write_text("\n".join([*head, *rows]))
-    assert read_landmarks(file).values.tolist() == values
+    assert parse_landmarks(file).values.tolist() == values
 
 
 ENTRIES = {"a/1.jpg": b"one" * 50, "a/2.png": b"two", "facts.json": b'{"width": 3, "height": 4}', "3.JPEG": b"3"}

@@ -16,14 +16,13 @@ from PIL import Image
 from raw_data import REPOSITORY, encoded, files_below, make_params, one_line, photo
 
 from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.forms import parse_attributes, parse_partitions
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     IDENTITY_FILE,
     IMAGES,
     PARTITION_FILE,
     SKIPPED,
-    read_attributes,
-    read_partitions,
     write_attributes,
     write_numbers,
 )
@@ -127,8 +126,8 @@ def test_they_are_left_out_and_listed(tmp_path, hostile):
         assert whole[Path(name).name] in reason
     with zipfile.ZipFile(raw / IMAGES) as file:
         assert file.namelist() == [f"img_align_celeba/{name}" for name in GOOD]
-    table = read_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES)
-    assert table.images == read_partitions(raw / PARTITION_FILE).images == GOOD, "a row for each image, no other"
+    table = parse_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES)
+    assert table.images == parse_partitions(raw / PARTITION_FILE).images == GOOD, "a row for each image, no other"
     assert not list(tmp_path.rglob("up.jpg")) and not Path("/tmp/absolute.jpg").exists()
 
     # What is left is what the next stage takes, upright and in colour.

@@ -1,24 +1,27 @@
-"""CelebA's files and their formats: attributes, partitions, identities, landmarks.
+"""CelebA's files as data/raw holds them: attributes, partitions, identities, landmarks.
 
 Attributes and landmarks: a line with the number of rows, a line with the columns' names, then a row per image: its
-file name and a number for each column. Partitions and identities: file name and number, without a header. Lines end in
-LF or CRLF. Kaggle's .csv forms, a header and commas, are read as well; what is written is always the official form.
+file name and a number for each column. Partitions and identities: file name and number, without a header.
+
+What is written here is read here, without pandas, whose import takes half a second and 45 MB: more than some stages
+take in all. Tables as people have them, in other forms too, are read by `celeba.forms`.
 
 Images are looked up by the stem of their name: 000001.png is the image of the row 000001.jpg. Tables of any length are
 held as numpy arrays, a few bytes per image.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
-from facevae.imaging.names import IMAGE_SUFFIXES, stem
+from facevae.imaging.names import stem
 
 IMAGES = "img_align_celeba.zip"
 
@@ -40,18 +43,17 @@ _PARTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 
 LANDMARKS = tuple(f"{part}_{axis}" for part in _PARTS for axis in "xy")
 
-_FIX_FILE = "fetch the file again or mend it there"
+_FIX = "run stages.download again"
 
-# A file of something else may be one endless line.
-_LONGEST_LINE = 65_536
+_IMAGES_AT_ONCE = 1024
 
-_ROWS_AT_ONCE = 1024
+_BYTES_AT_ONCE = 131_072
 
 
 class ImageIndex:
-    """Row number of each image, by the stem of its name. `names`: (N,) bytes, the file names as they stand."""
+    """Row number of each image, by the stem of its name. `names`: (N,) bytes in UTF-8, the file names as they stand."""
 
-    def __init__(self, path: Path, names: np.ndarray, first_line: int) -> None:
+    def __init__(self, path: Path, names: np.ndarray, first_line: int, fix: str = _FIX) -> None:
         self.path, self.names = path, names
         stems = np.fromiter((stem(name.decode()).encode() for name in names), names.dtype, len(names))
         self._order = np.argsort(stems, kind="stable").astype(np.int32)
@@ -60,44 +62,62 @@ class ImageIndex:
         if len(again):
             # Stable: of two the later one comes second. The first line that repeats an earlier one is named.
             row = int(self._order[again + 1].min())
-            raise _bad(path, first_line + row, "one row for each image", f"{names[row].decode()} a second time")
-
-    def __len__(self) -> int:
-        return len(self.names)
+            found = f"{names[row].decode()} a second time"
+            raise FacevaeError(
+                where=f"{path}, line {first_line + row}", expected="one row for each image", found=found, fix=fix
+            )
 
     def find(self, images: Iterable[str]) -> np.ndarray:
         """The row numbers of `images`, (n,) int64; -1 for an image without a row."""
         found = [np.empty(0, np.int64)]
         images = iter(images)
-        while chunk := list(islice(images, _ROWS_AT_ONCE)):
+        while chunk := list(islice(images, _IMAGES_AT_ONCE)):
             stems = np.array([stem(image).encode(errors="surrogateescape") for image in chunk])
-            places = np.searchsorted(self._sorted, stems).clip(max=max(0, len(self) - 1))
-            rows = self._order[places] if len(self) else np.full(len(chunk), -1)
-            found.append(np.where(self._sorted[places] == stems, rows, -1) if len(self) else rows)
+            places = np.searchsorted(self._sorted, stems).clip(max=max(0, len(self._sorted) - 1))
+            rows = self._order[places] if len(self._order) else np.full(len(chunk), -1)
+            found.append(np.where(self._sorted[places] == stems, rows, -1) if len(self._order) else rows)
         return np.concatenate(found)
 
+
+@dataclass(frozen=True)
+class _Table:
+    """A row for each image."""
+
+    index: ImageIndex
+
+    def __len__(self) -> int:
+        return len(self.index.names)
+
+    @property
+    def images(self) -> list[str]:
+        """The images' file names, row by row."""
+        return [name.decode() for name in self.index.names]
+
+    def find_rows(self, images: Iterable[str]) -> np.ndarray:
+        """The row numbers of `images`, (n,) int64; -1 for an image without a row."""
+        return self.index.find(images)
+
     def rows(self, images: Sequence[str], lacks: str) -> np.ndarray:
-        """The same. Raises FacevaeError for an image without a row, `lacks` saying what it then is without."""
-        rows = self.find(images)
+        """The row numbers of `images`, (n,) int64.
+
+        Raises FacevaeError for an image without a row, `lacks` saying what it then is without.
+        """
+        rows = self.find_rows(images)
         if (rows < 0).any():
             image = images[int(np.argmin(rows))]
             raise FacevaeError(
-                where=self.path, expected=f"a row for the image {image}", found=f"an image without {lacks}",
+                where=self.index.path, expected=f"a row for the image {image}", found=f"an image without {lacks}",
                 fix="add its row or remove the image",
             )  # fmt: skip
         return rows
 
 
 @dataclass(frozen=True)
-class AttributeTable:
+class AttributeTable(_Table):
     """Who has what. `names`: A attribute names; `bits`: (N, ceil(A / 8)) uint8, a bit for each, packed by numpy."""
 
-    index: ImageIndex
     names: tuple[str, ...]
     bits: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.index)
 
     @property
     def values(self) -> np.ndarray:
@@ -109,34 +129,12 @@ class AttributeTable:
         bits = np.unpackbits(self.bits[rows], axis=1, count=len(self.names))
         return np.where(bits, np.int8(1), np.int8(-1))
 
-    @property
-    def images(self) -> list[str]:
-        """The images' file names, row by row."""
-        return [name.decode() for name in self.index.names]
-
-    def find(self, images: Iterable[str]) -> np.ndarray:
-        """The row numbers of `images`, (n,) int64, -1 for an image without annotation."""
-        return self.index.find(images)
-
-    def rows(self, images: Sequence[str]) -> np.ndarray:
-        """The same. Raises FacevaeError for an image without annotation."""
-        return self.index.rows(images, "annotation")
-
 
 @dataclass(frozen=True)
-class NumberTable:
+class NumberTable(_Table):
     """A number for each image, its partition (an index in splits.PARTITIONS) or its identity: `numbers`, (N,) int64."""
 
-    index: ImageIndex
     numbers: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    @property
-    def images(self) -> list[str]:
-        """The images' file names, row by row."""
-        return [name.decode() for name in self.index.names]
 
     def by_stem(self) -> dict[str, int]:
         """The number of each image's stem."""
@@ -144,54 +142,45 @@ class NumberTable:
 
     def find(self, images: Iterable[str]) -> np.ndarray:
         """The numbers of `images`, (n,) int64; -1 for an image without a row."""
-        rows = self.index.find(images)
+        rows = self.find_rows(images)
         return np.where(rows < 0, -1, self.numbers[rows]) if len(self) else rows
 
     def of(self, images: Sequence[str], lacks: str) -> np.ndarray:
-        """The same. Raises FacevaeError for an image without a row, `lacks` saying what it then is without."""
-        return self.numbers[self.index.rows(images, lacks)]
+        """The numbers of `images`, (n,) int64. Raises FacevaeError for an image without a row, as `rows` does."""
+        return self.numbers[self.rows(images, lacks)]
 
 
 @dataclass(frozen=True)
-class LandmarkTable:
+class LandmarkTable(_Table):
     """Where eyes, nose and mouth are in each aligned image: `values`, (N, 10) int64 pixels, in LANDMARKS' order."""
 
-    index: ImageIndex
     values: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.index)
 
-    @property
-    def images(self) -> list[str]:
-        """The images' file names, row by row."""
-        return [name.decode() for name in self.index.names]
+def read_attributes(path: Path) -> AttributeTable:
+    """Read what `write_attributes` wrote. Raises FacevaeError naming the line that is anything else."""
+    with _opened(path) as file:
+        count, names = file.readline(), tuple(_text(path, 2, file.readline()).split())
+        images, bits = [np.empty(0, "S1")], [np.empty((0, -(-len(names) // 8)), np.uint8)]
+        for rows in _rows(path, file, 3, rb"([^\s\0]+)((?:  1| -1){%d})\n" % len(names)):
+            # Three bytes for each value: its sign is the second.
+            cells = np.frombuffer(b"".join(row[2] for row in rows), np.uint8).reshape(len(rows), len(names), 3)
+            images.append(np.array([row[1] for row in rows]))
+            bits.append(np.packbits(cells[:, :, 1] == ord(" "), axis=1))
+    index = ImageIndex(path, np.concatenate(images), 3)
+    if not names or count != b"%d\n" % len(index.names):
+        raise _damaged(path, 1, f"the number of rows, {len(index.names)}, and attributes in line 2", count)
+    return AttributeTable(index, names, np.concatenate(bits))
 
-    def find(self, images: Iterable[str]) -> np.ndarray:
-        """The row numbers of `images`, (n,) int64; -1 for an image without landmarks."""
-        return self.index.find(images)
+
+def read_partitions(path: Path) -> NumberTable:
+    """Read what `write_numbers` wrote of partitions. Raises FacevaeError naming the line that is anything else."""
+    return _read_numbers(path, rb"[012]")
 
 
-def read_attributes(path: Path, expected: Sequence[str] | None = None) -> AttributeTable:
-    """Read an annotation; `expected` are the names that its header must have, None for any.
-
-    Raises FacevaeError naming the line that is wrong.
-    """
-
-    def check(names: tuple[str, ...]) -> None:
-        if expected is not None and names != tuple(expected):
-            wrong = next((name for name in expected if name not in names), None)
-            what = f"no {wrong} among {len(names)} names" if wrong else f"{len(names)} names, not in CelebA's order"
-            raise _bad(path, _header_line(path), f"CelebA's {len(expected)} attribute names", what)
-
-    def parse(text: bytes, columns: int) -> np.ndarray:
-        # Every value is known to be 1 or -1 after a space or comma: the byte before each 1 tells which.
-        cells = np.frombuffer(text, np.uint8)
-        positive = cells[np.flatnonzero(cells == ord("1")) - 1] != ord("-")
-        return np.packbits(positive.reshape(-1, columns), axis=1)
-
-    index, names, bits = _read_table(path, _Cells(rb"-?1", "1 or -1", parse), check)
-    return AttributeTable(index, names, bits)
+def read_identities(path: Path) -> NumberTable:
+    """Read what `write_numbers` wrote of identities. Raises FacevaeError naming the line that is anything else."""
+    return _read_numbers(path, rb"\d{1,18}")
 
 
 def write_attributes(path: Path, images: Sequence[str], names: Sequence[str], values: np.ndarray) -> None:
@@ -199,35 +188,9 @@ def write_attributes(path: Path, images: Sequence[str], names: Sequence[str], va
     _write_table(path, images, names, values, width=2)
 
 
-def read_landmarks(path: Path) -> LandmarkTable:
-    """Read the landmarks of aligned images; of an empty file, none. Raises FacevaeError naming the line."""
-
-    def check(names: tuple[str, ...]) -> None:
-        if names != LANDMARKS:
-            raise _bad(path, _header_line(path), f"the names {' '.join(LANDMARKS)}", " ".join(names)[:60])
-
-    def parse(text: bytes, columns: int) -> np.ndarray:
-        return np.array(text.replace(b",", b" ").split(), dtype=np.int64).reshape(-1, columns)
-
-    if next(_lines(path), None) is None:
-        return LandmarkTable(ImageIndex(path, np.empty(0, "S1"), 3), np.empty((0, len(LANDMARKS)), np.int64))
-    index, _, values = _read_table(path, _Cells(rb"-?\d{1,6}", "a number of pixels", parse), check)
-    return LandmarkTable(index, values)
-
-
 def write_landmarks(path: Path, images: Sequence[str], values: np.ndarray) -> None:
     """Write landmarks in CelebA's format; `values`: (len(images), 10). Without images the header, and no row."""
     _write_table(path, images, LANDMARKS, values, width=3)
-
-
-def read_partitions(path: Path) -> NumberTable:
-    """The partition, an index in splits.PARTITIONS, of each image. Raises FacevaeError naming the line."""
-    return _read_numbers(path, "0, 1 or 2 (train, valid, test)", rb"[012]")
-
-
-def read_identities(path: Path) -> NumberTable:
-    """The identity's number of each image; of an empty file, none. Raises FacevaeError naming the line."""
-    return _read_numbers(path, "the number of an identity", rb"[0-9]{1,18}")
 
 
 def write_numbers(path: Path, images: Iterable[str], numbers: Iterable[int]) -> None:
@@ -236,54 +199,17 @@ def write_numbers(path: Path, images: Iterable[str], numbers: Iterable[int]) -> 
         file.writelines(f"{image} {number}\n" for image, number in zip(images, numbers, strict=True))
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """What a table's cells look like, what a message calls them, and what text of them and a number of columns become.
-
-    That is an array with a row for each row.
-    """
-
-    pattern: bytes
-    expected: str
-    parse: Callable[[bytes, int], np.ndarray]
+def quoted(text: str | bytes) -> str:
+    """`text` for a message: printable, and short."""
+    shown = (text.decode(errors="replace") if isinstance(text, bytes) else text).strip()
+    return repr(shown if len(shown) <= 60 else shown[:57] + "...")
 
 
-def _read_table(
-    path: Path, cells: _Cells, check: Callable[[tuple[str, ...]], None]
-) -> tuple[ImageIndex, tuple[str, ...], np.ndarray]:
-    """The index, the columns' names, and the parsed cells (N, ...), of a table in either form."""
-    lines = _lines(path)
-    _, first = next(lines, (1, b""))
-    csv = b"," in first
-    if csv:
-        count, header, header_line = None, first, 1
-        names = _words(path, 1, header.split(b","))[1:]
-    else:
-        count = first
-        if not re.fullmatch(rb"\s*\d{1,9}\s*", count):
-            raise _bad(path, 1, "the number of rows, then a header of names; or a CSV", _quote(count))
-        header_line, header = next(lines, (2, b""))
-        names = _words(path, header_line, header.split())
-    if not names or "" in names or len(set(names)) < len(names) or re.fullmatch(r"-?\d+", names[-1]):
-        raise _bad(path, header_line, "a header of different names", _quote(header))
-    check(names)
-    separator, quote = (rb"[ \t]*,[ \t]*", rb'"?') if csv else (rb"[ \t]+", b"")
-    cell = separator + rb"(?:%s)" % cells.pattern
-    # \S and not [^,] in the official form: CelebA's own names have no comma, a person's may.
-    name = rb'([^,"\s]+)' if csv else rb"(\S+)"
-    row = re.compile(rb"[ \t]*%s%s%s((?:%s){%d})\s*" % (quote, name, quote, cell, len(names)))
-    images, values = [np.empty(0, "S1")], [cells.parse(b"", len(names))]
-    while chunk := list(islice(lines, _ROWS_AT_ONCE)):
-        matches = [row.fullmatch(line) for _, line in chunk]
-        if None in matches:
-            raise _bad_row(path, *chunk[matches.index(None)], names, cells, csv)
-        images.append(_names(path, [(number, match[1]) for (number, _), match in zip(chunk, matches, strict=True)]))
-        values.append(cells.parse(b" ".join(match[2] for match in matches), len(names)))
-    # The largest width of all chunks; a list of them would be as wide anyway.
-    index = ImageIndex(path, np.concatenate(images), header_line + 1)
-    if count is not None and int(count) != len(index):
-        raise _bad(path, 1, f"the number of rows, {len(index)}", _quote(count))
-    return index, names, np.concatenate(values)
+def missing(path: Path) -> FacevaeError:
+    """The error for a table that is not there."""
+    return FacevaeError(
+        where=path, expected="a file of CelebA's format", found="no such file", fix="run stages.download or fetch it"
+    )
 
 
 def _write_table(path: Path, images: Sequence[str], names: Sequence[str], values: np.ndarray, width: int) -> None:
@@ -294,106 +220,42 @@ def _write_table(path: Path, images: Sequence[str], names: Sequence[str], values
             file.write(f"{image} {row_format % tuple(row)}\n")
 
 
-def _read_numbers(path: Path, expected: str, pattern: bytes) -> NumberTable:
-    allowed = re.compile(pattern)
-    lines = _lines(path)
-    first = list(islice(lines, 1))
-    csv = bool(first) and b"," in first[0][1]
-    # A CSV without a header would lose its first image in silence.
-    headed = csv and not re.fullmatch(rb"[^,]*,\s*\d+\s*", first[0][1])
-    if headed:
-        names = _words(path, 1, first[0][1].split(b","))
-        if len(names) != 2 or PurePath(names[0]).suffix.lower() in IMAGE_SUFFIXES:
-            raise _bad(path, 1, "a header of two names, or an image's file name and a number", _quote(first[0][1]))
-    row = re.compile(rb'[ \t]*"?([^,"\s]+)"?[ \t]*,[ \t]*(\S+)\s*' if csv else rb"[ \t]*(\S+)[ \t]+(\S+)\s*")
-    if headed:
-        first = []
+def _read_numbers(path: Path, number: bytes) -> NumberTable:
     images, numbers = [np.empty(0, "S1")], [np.empty(0, np.int64)]
-    first_line = 2 if headed else 1
-    while chunk := [*first, *islice(lines, _ROWS_AT_ONCE)]:
-        first = []
-        found = []
-        for number, line in chunk:
-            match = row.fullmatch(line)
-            if match is None:
-                raise _bad(path, number, "an image's file name and a number", _quote(line))
-            if not allowed.fullmatch(match[2]):
-                raise _bad(path, number, expected, _quote(match[2]))
-            found.append(match)
-        images.append(_names(path, [(number, match[1]) for (number, _), match in zip(chunk, found, strict=True)]))
-        numbers.append(np.array([int(match[2]) for match in found], np.int64))
-    return NumberTable(ImageIndex(path, np.concatenate(images), first_line), np.concatenate(numbers))
+    with _opened(path) as file:
+        for rows in _rows(path, file, 1, rb"([^\s\0]+) (%s)\n" % number):
+            images.append(np.array([row[1] for row in rows]))
+            numbers.append(np.array([int(row[2]) for row in rows], np.int64))
+    return NumberTable(ImageIndex(path, np.concatenate(images), 1), np.concatenate(numbers))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number, from 1, and bytes of each line up to the last that is not empty. Its end may be LF or CRLF."""
+def _opened(path: Path) -> BinaryIO:
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except FileNotFoundError:
-        raise FacevaeError(
-            where=path,
-            expected="a file of CelebA's format",
-            found="no such file",
-            fix="run stages.download or fetch it",
-        ) from None
-    with file:
-        empty: list[tuple[int, bytes]] = []
-        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
-            if len(line) == _LONGEST_LINE:
-                raise _bad(path, number, "a line of text", f"one of more than {_LONGEST_LINE} bytes")
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")  # Excel's mark of UTF-8
-            if line.strip():
-                yield from empty
-                yield number, line
-                empty = []
-            elif len(empty) > _ROWS_AT_ONCE:
-                raise _bad(path, number, "an image's row", f"{_ROWS_AT_ONCE} empty lines")
-            else:
-                empty.append((number, line))
+        raise missing(path) from None
 
 
-def _header_line(path: Path) -> int:
-    """The number of the line with the columns' names: the first of a CSV, else the second."""
-    _, first = next(_lines(path), (1, b""))
-    return 1 if b"," in first else 2
+def _rows(path: Path, file: BinaryIO, number: int, pattern: bytes) -> Iterator[list[re.Match]]:
+    """The lines from here, some at a time, all of which match; `number` is that of the first."""
+    row = re.compile(pattern)
+    while lines := file.readlines(_BYTES_AT_ONCE):
+        rows = [row.fullmatch(line) for line in lines]
+        if None in rows:
+            wrong = rows.index(None)
+            raise _damaged(path, number + wrong, "a row as stages.download writes it", lines[wrong])
+        for wrong, line in enumerate(lines):
+            _text(path, number + wrong, line)
+        yield rows
+        number += len(lines)
 
 
-def _bad_row(path: Path, number: int, line: bytes, names: tuple[str, ...], cells: _Cells, csv: bool) -> FacevaeError:
-    _, *values = [cell.strip() for cell in line.split(b"," if csv else None)] or [b""]
-    if len(values) != len(names):
-        return _bad(path, number, f"a file name and {len(names)} values", f"{len(values)} values: {_quote(line)}")
-    wrong = (pair for pair in zip(names, values, strict=True) if not re.fullmatch(cells.pattern, pair[1]))
-    name, value = next(wrong, (None, b""))
-    if name is None:
-        return _bad(path, number, "an image's file name without spaces, commas or quotes", _quote(line))
-    return _bad(path, number, f"{cells.expected} for {name}", _quote(value))
-
-
-def _bad(path: Path, line: int, expected: str, found: str) -> FacevaeError:
-    return FacevaeError(where=f"{path}, line {line}", expected=expected, found=found, fix=_FIX_FILE)
-
-
-def _quote(text: bytes) -> str:
-    """`text` for a message: printable, and short."""
-    shown = text.decode(errors="replace").strip()
-    return repr(shown if len(shown) <= 60 else shown[:57] + "...")
-
-
-def _words(path: Path, line: int, cells: Sequence[bytes]) -> tuple[str, ...]:
+def _text(path: Path, number: int, line: bytes) -> str:
     try:
-        return tuple(cell.decode().strip().strip('"') for cell in cells)
+        return line.decode()
     except UnicodeDecodeError:
-        raise _bad(path, line, "names in UTF-8", _quote(b" ".join(cells))) from None
+        raise _damaged(path, number, "text in UTF-8", line) from None
 
 
-def _names(path: Path, found: Sequence[tuple[int, bytes]]) -> np.ndarray:
-    """The file names of some lines, (n,) bytes."""
-    for line, name in found:
-        try:
-            # numpy drops zero bytes at the end of what it holds as bytes.
-            if "\0" in name.decode():
-                raise _bad(path, line, "a file name", repr(name))
-        except UnicodeDecodeError:
-            raise _bad(path, line, "a file name in UTF-8", repr(name)) from None
-    return np.array([name for _, name in found])
+def _damaged(path: Path, number: int, expected: str, line: bytes) -> FacevaeError:
+    return FacevaeError(where=f"{path}, line {number}", expected=expected, found=quoted(line), fix=_FIX)

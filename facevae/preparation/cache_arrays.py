@@ -71,7 +71,7 @@ def cache_vae(
         splits = {split: int((partitions == number).sum()) for number, split in enumerate(PARTITIONS)}
         _check_splits(images_path, splits)
         table = read_attributes(attributes_path)
-        rows = table.rows(names)
+        rows = table.rows(names, "annotation")
         require_space(folder, math.prod(shape), "the array")
         (file,) = VAE_FILES
         _write_npy(made / file, shape, archive, names, workers)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
 from facevae.celeba.splits import PARTITIONS
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
@@ -21,10 +22,6 @@ from facevae.celeba.tables import (
     PARTITION_FILE,
     SKIPPED,
     NumberTable,
-    read_attributes,
-    read_identities,
-    read_landmarks,
-    read_partitions,
 )
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
@@ -73,17 +70,17 @@ def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays,
     FacevaeError if a file is missing or damaged.
     """
     images = archives["raw"].names
-    table = read_attributes(folder / ATTRIBUTES_FILE)
-    rows = table.find(images)
-    values, partitions = table.values_at(rows[rows >= 0]), read_partitions(folder / PARTITION_FILE).find(images)
+    table = parse_attributes(folder / ATTRIBUTES_FILE)
+    rows = table.find_rows(images)
+    values, partitions = table.values_at(rows[rows >= 0]), parse_partitions(folder / PARTITION_FILE).find(images)
     attributes = attribute_rates(table.names, values, partitions[rows >= 0])
     correlations = phi_coefficients(values)
     varies = ~np.isnan(correlations.diagonal())
     correlations = correlations[varies][:, varies]
-    landmarks = read_landmarks(folder / LANDMARKS_FILE)
-    placed = landmarks.find(images)
+    landmarks = parse_landmarks(folder / LANDMARKS_FILE)
+    placed = landmarks.find_rows(images)
     placed = placed[placed >= 0]
-    identities = read_identities(folder / IDENTITY_FILE)
+    identities = parse_identities(folder / IDENTITY_FILE)
     metrics = {
         "images": len(images),
         "images_skipped": count_skipped(folder / SKIPPED),

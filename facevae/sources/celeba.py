@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facevae.celeba.attributes import ATTRIBUTES
+from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
 from facevae.celeba.pairs import write_pairs
 from facevae.celeba.splits import partition_by_name
 from facevae.celeba.tables import (
@@ -19,10 +20,6 @@ from facevae.celeba.tables import (
     PAIRS,
     PARTITION_FILE,
     SKIPPED,
-    read_attributes,
-    read_identities,
-    read_landmarks,
-    read_partitions,
     write_attributes,
     write_landmarks,
     write_numbers,
@@ -68,23 +65,23 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
     """
     files = _files(settings, downloads)
     # The small ones first: what is wrong with them is known before a long look at the images.
-    table = read_attributes(files["attributes"], ATTRIBUTES)
-    partitions = read_partitions(files["partitions"]) if "partitions" in files else None
-    identities = read_identities(files["identities"]) if "identities" in files else None
-    landmarks = read_landmarks(files["landmarks"]) if "landmarks" in files else None
+    table = parse_attributes(files["attributes"], ATTRIBUTES)
+    partitions = parse_partitions(files["partitions"]) if "partitions" in files else None
+    identities = parse_identities(files["identities"]) if "identities" in files else None
+    landmarks = parse_landmarks(files["landmarks"]) if "landmarks" in files else None
     flaws: list[Flaw] = []
     with _open_images(files["images"], flaws) as images:
         names = images.names
         unplaced = [] if partitions is None else _without(names, partitions.find(names))
         bare = dict.fromkeys(unplaced, "no row in the partitions")
-        bare |= dict.fromkeys(_without(names, table.find(names)), "no row in the annotation")
+        bare |= dict.fromkeys(_without(names, table.find_rows(names)), "no row in the annotation")
         flaws += map(Flaw._make, bare.items())
         names, unusable = look_at(images, [name for name in names if name not in bare], workers)
         flaws = refuse([*flaws, *unusable], files["images"], settings.on_bad_image, len(names))
         require_space(made / IMAGES, _bytes_of(files["images"]), "the images")
         _pack(images, names, made / IMAGES)
     write_flaws(made / SKIPPED, flaws)
-    write_attributes(made / ATTRIBUTES_FILE, names, table.names, table.values_at(table.rows(names)))
+    write_attributes(made / ATTRIBUTES_FILE, names, table.names, table.values_at(table.rows(names, "annotation")))
     persons = np.full(len(names), -1) if identities is None else identities.find(names)
     write_numbers(made / IDENTITY_FILE, *_known(names, persons))
     if partitions is not None:
@@ -96,7 +93,7 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
     if landmarks is None:
         write_landmarks(made / LANDMARKS_FILE, [], np.empty((0, len(LANDMARKS))))
     else:
-        placed, rows = _known(names, landmarks.find(names))
+        placed, rows = _known(names, landmarks.find_rows(names))
         write_landmarks(made / LANDMARKS_FILE, placed, landmarks.values[rows])
     write_pairs(made / PAIRS, ())
     return len(names)
