@@ -162,7 +162,7 @@ class Faces:
 
 
 def test_never_stale(tmp_path):
-    """Each change of a person's own images or labels is seen by `repro` and `exp run`, also --temp; nothing else runs `download`."""
+    """A change of own images or labels is seen by `repro` and `exp run`, also --temp; nothing else runs `download`."""
     project = tmp_path / "a project"
     copy_project(project)
     keep_stages(project, ("fingerprint", "download"))

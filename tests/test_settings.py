@@ -39,6 +39,7 @@ from facevae.core.command import run
 from facevae.core.params import SectionT, load_section
 from facevae.core.schema import check_whole
 from facevae.data.arrays import DaeArrays, VaeArrays
+from facevae.models.classifier import Classifier
 from facevae.models.dae import make_network
 from facevae.models.vae import Vae
 from facevae.models.vgg import Vgg19
