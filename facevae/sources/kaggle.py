@@ -6,9 +6,9 @@ from pathlib import Path
 
 import requests
 
-from facevae.sources.http import connection_failure, disk_failure, status_failure
-from facevae.sources.retry import RetryPolicy, TransientError, failed, retry
-from facevae.sources.urls import Address, Place
+from facevae.sources.failures import Failures
+from facevae.sources.retry import RetryPolicy, TransientError, retry
+from facevae.sources.urls import Place
 
 _ACCESS = (
     "accept the data set's terms on its page; access to it: ~/.kaggle/kaggle.json, or the environment's "
@@ -21,11 +21,12 @@ def fetch_from_kaggle(place: Place, name: str, files: Sequence[str], policy: Ret
 
     Raises FacevaeError if it can't be had, or without kagglehub.
     """
+    failures = Failures(place.text, name, "Kaggle", _ACCESS)
     try:
         kagglehub = importlib.import_module("kagglehub")
     except ImportError:
         fix = "pip install -c constraints.txt -e '.[kaggle]'"
-        raise failed(place.text, name, "that the package kagglehub is not installed", fix) from None
+        raise failures.final("that the package kagglehub is not installed", fix) from None
     for file in files or [None]:
         print(f"download: {place.text}: {file or 'all of it'}, by kagglehub", flush=True)
 
@@ -33,33 +34,26 @@ def fetch_from_kaggle(place: Place, name: str, files: Sequence[str], policy: Ret
             try:
                 return Path(kagglehub.dataset_download(place.value, path=file))
             except Exception as error:
-                if file is not None and _status(error) == 404:
+                if file is not None and getattr(getattr(error, "response", None), "status_code", None) == 404:
                     return None
-                raise _explained(error, place, name) from None
+                raise _explained(error, failures) from None
 
-        # How much has arrived is kagglehub's affair.
+        # kagglehub resumes by itself: how much has arrived is not known here.
         path = retry(attempt, lambda: 0, place.text, name, policy)
         if path is not None:
             return path
-    raise failed(place.text, name, f"no {' or '.join(files)} in it", "name another place")
+    raise failures.final(f"no {' or '.join(files)} in it", "name another place")
 
 
-def _explained(error: Exception, place: Place, name: str) -> Exception:
+def _explained(error: Exception, failures: Failures) -> Exception:
     """What an error of kagglehub comes to. Its own text, of several lines, may hold addresses that let one in."""
-    code = _status(error)
-    if code is not None:
-        return status_failure(code, place.text, name, _ACCESS)
-    if type(error).__name__ in ("UnauthenticatedError", "CredentialError"):
-        return failed(place.text, name, "that Kaggle asks who you are", _ACCESS)
-    if isinstance(error, requests.RequestException):
-        return connection_failure(error, Address(place.text, "Kaggle", ""), name)
-    if type(error).__name__ == "DataCorruptionError":
+    kind = type(error).__name__
+    if kind in ("UnauthenticatedError", "CredentialError"):
+        return failures.final("that Kaggle asks who you are", _ACCESS)
+    if kind == "DataCorruptionError":
         return TransientError("a damaged download")
+    if isinstance(error, requests.RequestException):
+        return failures.request(error)
     if isinstance(error, OSError):
-        return disk_failure(error, place.text, Path(error.filename or name))
-    return failed(place.text, name, f"an error of kagglehub ({type(error).__name__})", "try later")
-
-
-def _status(error: Exception) -> int | None:
-    """The HTTP status that an error tells of."""
-    return getattr(getattr(error, "response", None), "status_code", None)
+        return failures.disk(error, Path(error.filename or failures.name))
+    return failures.final(f"an error of kagglehub ({kind})", "try later")

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, LANDMARKS_FILE, PARTITION_FILE
 from facevae.core.errors import FacevaeError
+from facevae.sources.failures import Failures
 from facevae.sources.google_drive import download_from_drive
-from facevae.sources.http import download, md5_of, wrong_sum
+from facevae.sources.http import download, md5_of
 from facevae.sources.kaggle import fetch_from_kaggle
-from facevae.sources.retry import RetryPolicy, failed
+from facevae.sources.retry import RetryPolicy
 from facevae.sources.urls import Place, local_path, parse_place, web_address
 
 
@@ -101,22 +103,24 @@ def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, policy: Retr
 
 def _take(wanted: Wanted, place: Place, target: Path, policy: RetryPolicy) -> Path:
     """The file, from one place. Raises FacevaeError with the reason in `found` and what to do in `fix`."""
-    md5 = place.md5 or wanted.md5
+    md5, failures = place.md5 or wanted.md5, Failures(place.text, wanted.name, place.text, "")
     if place.kind == "directory":
         folder = local_path(place, wanted.name)
-        return find(folder, wanted) or _missing(place, wanted, "it" if folder.is_dir() else None)
+        if not folder.is_dir():
+            raise failures.final("no such directory", "name another place")
+        return find(folder, wanted) or _missing(wanted, "it", failures)
     if place.kind == "file":
         path = local_path(place, wanted.name)
         if not path.is_file():
-            raise failed(place.text, wanted.name, "no such file", "correct the path; of a directory, without file://")
+            raise failures.final("no such file", "correct the path; of a directory, without file://")
         if (found := md5_of(path)) != md5:
-            raise wrong_sum(place.text, wanted.name, md5, found)
+            raise failures.checksum(md5, found)
         return path
     if place.kind == "kaggle":
         # Of a table that alone, not the images with it; in Kaggle's form, which is what is there most often.
         names = () if wanted.key == "images" else (*wanted.others, wanted.name)
         path = fetch_from_kaggle(place, wanted.name, names, policy)
-        return path if names else find(path, wanted) or _missing(place, wanted, str(path))
+        return path if names else find(path, wanted) or _missing(wanted, str(path), failures)
     if place.kind == "gdrive":
         download_from_drive(place, target, md5, policy)
     else:
@@ -124,9 +128,8 @@ def _take(wanted: Wanted, place: Place, target: Path, policy: RetryPolicy) -> Pa
     return target
 
 
-def _missing(place: Place, wanted: Wanted, folder: str | None) -> Path:
-    found = f"no {' or '.join(wanted.names())} in {folder}" if folder else "no such directory"
-    raise failed(place.text, wanted.name, found, "name another place")
+def _missing(wanted: Wanted, folder: str, failures: Failures) -> NoReturn:
+    raise failures.final(f"no {' or '.join(wanted.names())} in {folder}", "name another place")
 
 
 def _kept(wanted: Wanted, places: Sequence[Place], target: Path, failures: list[str]) -> Path | None:

@@ -1,4 +1,4 @@
-"""Trying again what may pass: how often, how long, and after which failures."""
+"""Retrying: how often, with which pauses, and what counts as progress."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to wait, in seconds, and how often to try."""
+    """Times in seconds, and numbers of tries."""
 
     tries: int = 7  # in a row that brought nothing new
     tries_in_all: int = 200
@@ -22,7 +22,7 @@ class RetryPolicy:
     connect: float = 20.0
     read: float = 60.0  # without a byte
     slow_after: float = 60.0
-    slow: int = 1024  # fewer bytes a second than this, for `slow_after`, are no download
+    slow: int = 1024  # fewer bytes a second than this, for `slow_after`, count as none
 
 
 class TransientError(Exception):
@@ -48,17 +48,30 @@ def retry(
         number += 1
         try:
             return attempt()
-        except TransientError as again:
-            failures = 0 if size() > most and not again.stalled else failures + 1
+        except TransientError as error:
+            failures = 0 if size() > most and not error.stalled else failures + 1
             most = max(most, size())
             if failures >= policy.tries or number >= policy.tries_in_all:
-                raise failed(where, name, f"{again.found}, at the last of {number} tries", again.fix) from None
+                found = f"{error.found}, at the last of {number} tries"
+                raise FacevaeError(where=where, expected=name, found=found, fix=error.fix) from None
             pause = min(policy.pause * 2 ** max(failures - 1, 0), policy.longest_pause)
-            pause = max(pause, min(again.wait, policy.longest_retry_after))
-            print(f"download: {where}: {again.found}; trying again in {pause:.0f} s", flush=True)
+            pause = max(pause, min(error.wait, policy.longest_retry_after))
+            print(f"download: {where}: {error.found}; trying again in {pause:.0f} s", flush=True)
         time.sleep(pause)
 
 
-def failed(where: str, name: str, found: str, fix: str) -> FacevaeError:
-    """A place from which a file can't be had."""
-    return FacevaeError(where=where, expected=name, found=found, fix=fix)
+class SpeedCheck:
+    """Ends a transfer that is too slow to be one."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy, self._begin, self._bytes = policy, time.monotonic(), 0
+
+    def add(self, count: int) -> None:
+        """`count` bytes have arrived. Raises TransientError if those of the last `slow_after` seconds are too few."""
+        self._bytes += count
+        seconds = time.monotonic() - self._begin
+        if seconds >= self._policy.slow_after:
+            if self._bytes < self._policy.slow * seconds:
+                found = f"too slow a connection, less than {self._policy.slow} bytes/s"
+                raise TransientError(found, stalled=True)
+            self._begin, self._bytes = time.monotonic(), 0

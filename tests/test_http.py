@@ -18,7 +18,9 @@ import requests
 from download_server import CONTENT, DATE, TAG, Reply, serving, wait_for
 from raw_data import REPOSITORY, files_below, one_line
 
+from facevae.core.errors import FacevaeError
 from facevae.sources import http
+from facevae.sources.failures import Failures
 from facevae.sources.http import download
 from facevae.sources.retry import RetryPolicy
 from facevae.sources.urls import Address, parse_place, web_address
@@ -107,7 +109,7 @@ def test_nothing_is_read_after_the_last_byte(server, target):
             return read
 
     response = requests.Response()
-    transfer = http._Transfer(None, target, MD5, QUICK, None, http.ByteProgress(NAME))
+    transfer = http._Transfer(Address("", "", ""), target, MD5, QUICK, None, http.ByteProgress(NAME))
     response.raw = Raw()
     assert list(transfer._chunks(response, 3)) == [b"a", b"b", b"c"] and response.raw.asked == (3, 2, 1)
     response.raw = Raw()
@@ -361,7 +363,7 @@ def test_no_connection(target, monkeypatch):
 
 def raise_for(error: Exception, host: str) -> None:
     def attempt() -> None:
-        raise http.connection_failure(error, Address("https://h/a", host, "https://h/a"), NAME)
+        raise Failures("https://h/a", NAME, host, "", "h").request(error)
 
     http.retry(attempt, lambda: 0, "https://h/a", NAME, QUICK)
 
@@ -484,7 +486,7 @@ def test_a_disk_that_fills(server, target, monkeypatch):
 def test_progress(server, target, capsys, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(http.time, "monotonic", lambda: clock[0])
-    with http.ByteProgress("a.zip") as progress:
+    with http.byte_progress("a.zip") as progress:
         # What was there before says nothing of the speed; what was thrown away neither.
         for time, done in ((5, 9), (6, 1), (10, 100_000_000), (19, 1), (20, 212_000_000), (29, 300_000_000)):
             clock[0] = float(time)
@@ -544,7 +546,7 @@ def test_no_secret_is_shown(server, target, monkeypatch, capfd, caplog, case):
                 address, target, MD5, RetryPolicy(tries=2, pause=0, connect=2, read=0.1 if case == "silent" else 5)
             )
         except Exception as error:
-            assert isinstance(error, http.FacevaeError)
+            assert isinstance(error, FacevaeError)
             text = str(error) + "".join(traceback.format_exception(error))
         else:
             assert case in ("fetched", "headers")
