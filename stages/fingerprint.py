@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from facevae.core.command import run
 from facevae.core.files import write_json
-from facevae.sources.fingerprint import fingerprint_inputs
+from facevae.sources.fingerprint import fingerprint_chosen
 
 
 def main(
@@ -26,14 +25,7 @@ def main(
 
     Parameters: none for DVC, since it runs in any case; of download.source and the section download.<source> the paths.
     """
-    # Not facevae.core.params: a check of the section would take longer than all the rest, and download does it.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        section = yaml.load(params.read_text(encoding="utf-8"), loader)["download"]
-        inputs = fingerprint_inputs(section)
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
-        inputs = {}
-    write_json(output, inputs)
+    write_json(output, fingerprint_chosen(params))
 
 
 if __name__ == "__main__":

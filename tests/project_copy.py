@@ -1,5 +1,6 @@
 """A copy of the project in a Git and DVC repository of its own, and `dvc` as a person types it there."""
 
+import json
 import os
 import re
 import shutil
@@ -42,6 +43,12 @@ SMALL = {
         "faces": 2, "samples": 4, "edited_faces": 5, "compared_faces": 1, "strengths": [1.0], "attributes": ["Smiling"],
     },
 }  # fmt: skip
+# What runs every time, whether or not anything has changed.
+ALWAYS = {
+    name
+    for name, body in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items()
+    if body.get("always_changed")
+}
 _RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 
 
@@ -78,10 +85,13 @@ def shrink(folder: Path, changes: dict | None = None) -> None:
 
 
 def keep_stages(folder: Path, names: Collection[str]) -> None:
-    """Leave these stages in a copy's dvc.yaml, which must not need another; nothing of them has run yet."""
+    """Leave these stages, and those that always run, in a copy's dvc.yaml; nothing of them has run yet.
+
+    They must not need another.
+    """
     path = folder / "dvc.yaml"
     stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-    kept = {"stages": {name: stages[name] for name in names}}
+    kept = {"stages": {name: body for name, body in stages.items() if name in ALWAYS or name in names}}
     path.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
     (folder / "dvc.lock").unlink(missing_ok=True)
 
@@ -118,8 +128,13 @@ def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) 
 
 
 def stages_run(output: str) -> set[str]:
-    """Names of the stages whose commands `dvc repro` or `dvc exp run` says it started."""
-    return set(_RAN.findall(output))
+    """Names of the stages that `dvc repro` or `dvc exp run` says it started, without those that always run."""
+    return set(_RAN.findall(output)) - ALWAYS
+
+
+def stages_changed(folder: Path) -> set[str]:
+    """Names of the stages that are not up to date, without those that always run."""
+    return set(json.loads(dvc(folder, "status", "--json"))) - ALWAYS
 
 
 def leaves(node: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -29,7 +29,9 @@ from bench.rooms import (
 TORCH_FREE_ROOMS = ("core", "jobs", "imaging", "celeba", "drawing", "sources", "data", "preparation")
 TORCH_FREE = {module for module in modules("facevae") if room_of(module) in TORCH_FREE_ROOMS}
 TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
-DATA_STAGES = {f"stages.{name}" for name in ("download", "crop_pad", "add_noise", "cache_arrays", "report_data")}
+DATA_STAGES = {
+    f"stages.{name}" for name in ("fingerprint", "download", "crop_pad", "add_noise", "cache_arrays", "report_data")
+}
 
 # Stages whose module is named by what it makes.
 ELSEWHERE = {

@@ -15,7 +15,7 @@ from raw_data import encoded, files_below, photo, write_entries
 
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.tables import ATTRIBUTES_FILE, IMAGES, PARTITION_FILE, write_attributes, write_numbers
-from stages import add_noise, cache_arrays, crop_pad, download
+from stages import add_noise, cache_arrays, crop_pad, download, fingerprint
 
 STAGES = ("download", "crop_pad_dae", "crop_pad_vae", "add_noise", "cache_arrays_dae", "cache_arrays_vae")
 COUNT = 1000
@@ -68,6 +68,7 @@ def run_undisturbed(folder: Path) -> dict[str, bytes]:
     """Run the data stages one after the other, in this process; what they leave below data/."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        fingerprint.main()
         download.main(workers=1)
         for model in ("dae", "vae"):
             crop_pad.main(model=model, workers=1)

@@ -18,14 +18,12 @@ from dvc.repo import Repo
 from dvc.utils import strictyaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import _yaml as dvc_yaml
-from project_copy import copy_project, leaves
+from project_copy import ALWAYS, copy_project, leaves
 
 from bench.rooms import ROOT
 from facevae.core.params import _Yaml12Loader
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# What runs every time is in no line.
-ALWAYS = {name for name, body in STAGES.items() if body.get("always_changed")}
 PARAMS = dict(leaves(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))))
 STAND_IN = """
 import hashlib, re, sys, yaml

@@ -184,7 +184,7 @@ def test_our_data_are_the_same_twice(tmp_path, monkeypatch, capsys):
     verify.main(["crop_pad_vae"])
     printed = capsys.readouterr().out
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for stage in ("download", "crop_pad_vae"):
+    for stage in ("fingerprint", "download", "crop_pad_vae"):
         for output in stages[stage]["outs"]:
             assert re.search(rf"^({stage})? +{output} +same +(other|as)", printed, re.MULTILINE), output
-    assert len(re.findall(r"^(first|second) run: \w+ [\d.]+ s$", printed, re.MULTILINE)) == 4
+    assert len(re.findall(r"^(first|second) run: \w+ [\d.]+ s$", printed, re.MULTILINE)) == 6

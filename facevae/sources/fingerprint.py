@@ -9,10 +9,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from facevae.sources.paths import resolve_path
 
 # Of a smaller file the content counts, so that it may be copied or touched; of a larger one size and time.
 _HASHED_BYTES = 64 * 2**20
+
+
+def fingerprint_chosen(params: Path) -> dict[str, Any]:
+    """The fingerprints of the inputs that the parameter file names; none where it can't be read, as download says."""
+    # Not load_section: to check the whole file takes longer than all the rest, and the stage download does it.
+    try:
+        return fingerprint_inputs(YAML(typ="safe").load(params.read_text(encoding="utf-8"))["download"])
+    except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def fingerprint_inputs(download: Mapping[str, Any]) -> dict[str, Any]:

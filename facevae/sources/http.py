@@ -15,9 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import Retry
 from requests.exceptions import BaseHTTPError
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
 from facevae.core.files import write_json
 from facevae.jobs.progress import ByteProgress, byte_progress
@@ -231,7 +230,7 @@ def _retry_after(response: requests.Response) -> float:
     """Seconds that the server asks to wait for."""
     try:
         return Retry().get_retry_after(response.raw) or 0.0
-    except (InvalidHeader, ValueError, OverflowError):
+    except (BaseHTTPError, ValueError, OverflowError):  # neither seconds nor a date
         return 0.0
 
 
