@@ -176,7 +176,7 @@ def test_never_stale(tmp_path):
     def run(*command: str) -> tuple[set[str], list[int]]:
         """The stages that ran, and who smiles now."""
         stages = stages_run(dvc(project, *command))
-        return stages, read_attributes(project / "data/raw" / ATTRIBUTES_FILE, None).values[:, 0].tolist()
+        return stages, read_attributes(project / "data/raw" / ATTRIBUTES_FILE).values[:, 0].tolist()
 
     assert run("repro") == ({"download"}, [-1, 1] * 2)
     commit(project, "a run")
