@@ -1,11 +1,13 @@
 """The command `facevae`, typed as a person types it, with tiny models of random weights."""
 
 import io
+import itertools
 import json
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +15,17 @@ import pytest
 import torch
 from model_data import DAE, VAE
 from PIL import Image
-from raw_data import encoded, files_below, one_line, photo
+from raw_data import encoded, files_below, photo
 from torch import nn
 from typer.main import get_command
 
 from bench.rooms import ROOT
-from facevae.app import cli
-from facevae.app.cli import MULTIPLES, app, fold_strengths, main
+from facevae.app.cli.edit import MULTIPLES
+from facevae.app.cli.main import app, main
 from facevae.app.portraits import PortraitFrame, read_image
-from facevae.evaluation.samples import prior_draws
-from facevae.imaging.codec import encode_png
+from facevae.imaging.codec import FORMATS, encode_png
 from facevae.latents.arithmetic import edit
-from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.encoding import decode_all, posterior_means, prior_draws
 from facevae.latents.mixture import Mixture, save_mixture
 from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
 from facevae.models import dae
@@ -45,49 +46,16 @@ JUDGED = (Recommendation(1.5, 0.8, 0.02), Recommendation(0.5, 0.95, 0.1), Recomm
 # --- an attribute's strength
 
 
-@pytest.mark.parametrize(
-    ("typed", "folded"),
-    [
-        ("--attribute A --strength 1.5", "--attribute=A=1.5"),
-        ("--attribute=A --strength=1.5", "--attribute=A=1.5"),
-        ("-a A -s 1.5", "--attribute=A=1.5"),
-        ("-aA -s1.5", "--attribute=A=1.5"),
-        ("-a A -s -1", "--attribute=A=-1"),
-        ("-a A --strength=-1", "--attribute=A=-1"),
-        ("-a A -s-1", "--attribute=A=-1"),
-        ("-a A -a B -s 2", "--attribute=A --attribute=B=2"),
-        ("-a A -s 2 -a B", "--attribute=A=2 --attribute=B"),
-        ("-a A=1 -a B -s 2", "--attribute=A=1 --attribute=B=2"),
-        ("x.jpg -a A y.jpg -s 2 -o out.png", "x.jpg --attribute=A=2 y.jpg -o out.png"),
-        ("--sheet x.jpg -a A", "--sheet x.jpg --attribute=A"),
-        ("-a A -- -s 2", "--attribute=A -- -s 2"),
-        ("-a A -s", "--attribute=A -s"),
-        ("x.jpg -a", "x.jpg -a"),
-        ("", ""),
-    ],
-)
-def test_a_strength_belongs_to_the_attribute_before_it(typed, folded):
-    assert fold_strengths(typed.split()) == folded.split()
-
-
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("-s 2 -a A", "--strength 2: expected an --attribute before it"),
-        ("--strength=2 x.jpg", "--strength 2: expected an --attribute before it"),
-        ("-a A -s 2 -s 3", "--strength 3: expected one strength for A, found 2 already"),
-        ("-a A=1 --strength 3", "--strength 3: expected one strength for A, found 1 already"),
-    ],
-)
-def test_a_strength_too_many(typed, words, facevae, folder):
-    with one_line(words):
-        fold_strengths(typed.split())
-    assert words in facevae("edit", "ann.png", *typed.split(), fails=True)
+@pytest.mark.parametrize("typed", ["--strength 1.5", "--strength=1.5", "-s 1.5", "-s1.5"])
+def test_a_strength_has_one_place(typed, facevae, folder):
+    line = facevae("edit", "ann.png", "-a", "Smiling", *typed.split(), fails=True)
+    assert line.startswith("error: --strength 1.5: expected a strength beside its attribute")
+    assert line.endswith("write -a Smiling=1.5\n")
 
 
 @pytest.mark.parametrize("text", ["much", "nan", "inf", "1,5", ""])
 def test_a_strength_that_is_no_number(text, facevae, folder):
-    line = facevae("edit", "ann.png", "--attribute", "Smiling", f"--strength={text}", fails=True)
+    line = facevae("edit", "ann.png", "--attribute", f"Smiling={text}", fails=True)
     assert f"--attribute Smiling: expected a number for its strength, found {text!r}" in line
 
 
@@ -95,7 +63,7 @@ def test_a_strength_that_is_no_number(text, facevae, folder):
 
 
 def test_an_edit_is_the_decoded_sum(facevae, folder, vae, vectors):
-    out = facevae("edit", "ann.png", "-a", "Smiling", "-s", "-0.7", "-a", "Wearing_Hat", "-o", "new.png")
+    out = facevae("edit", "ann.png", "-a", "Smiling=-0.7", "-a", "Wearing_Hat", "-o", "new.png")
     assert out.splitlines() == [
         "Smiling -0.7, Wearing_Hat 2 (recommended for Wearing_Hat)",
         "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png",
@@ -109,26 +77,36 @@ def test_an_edit_is_the_decoded_sum(facevae, folder, vae, vectors):
 
 def test_ways_to_type_the_same(facevae, folder):
     ways = [
-        "ann.png --attribute Smiling --strength 1.5 --attribute Eyeglasses --strength 0.5",
-        "--attribute=Eyeglasses=0.5 -a Smiling=1.5 ann.png",
-        "-a Smiling -a Eyeglasses ann.png",
-        "-aSmiling ann.png -s1.5 -aEyeglasses -s.5",
+        "ann.png --attribute Smiling=1.5 --attribute Eyeglasses=0.5",
+        "--attribute=Smiling=1.5 -a Eyeglasses=.5 ann.png",
+        "-a Smiling ann.png -a Eyeglasses",
+        "-aSmiling=15e-1 ann.png -aEyeglasses",
     ]
     for number, way in enumerate(ways):
         facevae("edit", *way.split(), "-o", f"{number}.png")
     assert len({Path(f"{number}.png").read_bytes() for number in range(4)}) == 1
     facevae("edit", *["ann.png", "-a", "Smiling=0.5", "-a", "Eyeglasses=1.5", "-o", "other.png"])
-    assert Path("other.png").read_bytes() != Path("0.png").read_bytes()
+    assert not alike(read_image(Path("other.png")), read_image(Path("0.png")))
+
+
+def test_the_order_of_attributes_does_not_matter(facevae, folder):
+    facevae("edit", "ann.png", "-a", "Smiling=1.5", "-a", "Eyeglasses=0.5", "-o", "one.png")
+    facevae("edit", "ann.png", "-a", "Eyeglasses=0.5", "-a", "Smiling=1.5", "-o", "other.png")
+    assert alike(read_image(Path("one.png")), read_image(Path("other.png")))
 
 
 def test_many_images_one_by_one_or_together(facevae, folder, monkeypatch):
-    for name in ("ann.png", "bob.jpg", "eve.png"):
+    names = ("ann.png", "bob.jpg", "eve.png")
+    for name in names:
         facevae("edit", name, "-a", "Smiling", "-o", "single/")
-    monkeypatch.setattr(cli, "_BATCH", 2)
-    out = facevae("edit", ".", "-a", "Smiling", "-o", "together")
+    monkeypatch.setattr("facevae.app.edit.BATCH", 2)
+    out = facevae("edit", *names, "-a", "Smiling", "-o", "together")
     assert len(out.splitlines()) == 4
-    assert files_below(Path("single")) == files_below(Path("together"))
-    assert sorted(files_below(Path("single"))) == ["ann_edited.png", "bob_edited.png", "eve_edited.png"]
+    found = sorted(files_below(Path("single")))
+    assert found == sorted(files_below(Path("together"))) == ["ann_edited.png", "bob_edited.png", "eve_edited.png"]
+    pairs = [(read_image(Path("single", name)), read_image(Path("together", name))) for name in found]
+    assert all(alike(single, together) for single, together in pairs)
+    assert not any(alike(pairs[0][0], other) for other, _ in pairs[1:])
 
 
 def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
@@ -138,13 +116,16 @@ def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
         drawn[str(path)] = (rows, list(column_titles), title)
 
     monkeypatch.setattr("facevae.figures.base.image_sheet", image_sheet)
-    facevae("edit", "ann.png", "bob.jpg", "-a", "Eyeglasses", "-s", "3", "--sheet", "-o", "sheets")
+    facevae("edit", "ann.png", "bob.jpg", "-a", "Eyeglasses=3", "--sheet", "-o", "sheets")
     assert sorted(drawn) == ["sheets/ann_strengths.png", "sheets/bob_strengths.png"]
     ([row], titles, title) = drawn["sheets/bob_strengths.png"]
     assert titles == ["face", "reconstruction", "-3", "1.5", "3", "4.5", "6"] and title == "Eyeglasses 3"
     z = posterior_means(vae, framed("bob.jpg"), CPU)
     edits = [as_bytes(decode_all(vae, edit(z, vectors.of("Eyeglasses"), 3 * by), CPU))[0] for by in MULTIPLES]
-    assert np.array_equal(row, np.stack([framed("bob.jpg")[0], reconstruction(vae, "bob.jpg"), *edits]))
+    assert np.array_equal(row[0], framed("bob.jpg")[0])
+    # Here two images went through the networks at once, there one.
+    assert all(map(alike, row[1:], [reconstruction(vae, "bob.jpg"), *edits]))
+    assert not any(alike(*pair) for pair in itertools.pairwise(row))
 
     facevae("edit", "ann.png", "-a", "Eyeglasses", "-a", "Smiling", "--sheet")
     (_, titles, title) = drawn["ann_strengths.png"]
@@ -377,10 +358,10 @@ def test_one_face_into_another(facevae, folder, vae):
 
 def test_attributes_the_best_first(facevae, folder):
     assert facevae("attributes").splitlines() == [
-        "attribute    strength  seen  leakage  method",
-        "Eyeglasses        0.5  0.95    0.100  regression",
-        "Smiling           1.5  0.80    0.020  regression",
-        "Wearing_Hat         2     -        -  regression",
+        "attribute    strength  success_rate  leakage  method",
+        "Eyeglasses        0.5          0.95    0.100  regression",
+        "Smiling           1.5          0.80    0.020  regression",
+        "Wearing_Hat         2             -        -  regression",
     ]
 
 
@@ -388,9 +369,9 @@ def test_attributes_as_json(facevae, folder):
     rows = json.loads(facevae("attributes", "--json"))
     assert [row["attribute"] for row in rows] == ["Eyeglasses", "Smiling", "Wearing_Hat"]
     assert rows[1] == {
-        "attribute": "Smiling", "strength": 1.5, "seen": 0.8, "leakage": 0.02, "method": "regression"
+        "attribute": "Smiling", "strength": 1.5, "success_rate": 0.8, "leakage": 0.02, "method": "regression"
     }  # fmt: skip
-    assert rows[2]["seen"] is None
+    assert rows[2]["success_rate"] is None
 
 
 # --- models
@@ -434,15 +415,33 @@ def test_an_unknown_device(facevae, folder):
 # --- the command itself
 
 
-def test_help_comes_at_once():
-    """Without torch, which takes seconds to load."""
+HEAVY = {
+    "IPython", "PIL", "matplotlib", "numpy", "pandas", "requests", "rich", "scipy", "skimage", "sklearn", "sympy",
+    "torch", "torch._dynamo", "torch._inductor", "torchmetrics", "torchvision", "yaml",
+}  # fmt: skip
+NEEDED = {"PIL", "numpy", "torch"}
+
+
+def test_what_each_command_loads(folder, models):
+    """In this order, since nothing is unloaded: a person waits for what is imported, used or not."""
+    commands = {
+        "--help": set(), "--version": set(), "edit --help": set(), "sample --help": set(),
+        "edit ann.png -a Nose=much": set(), "denoise gone.png": NEEDED - {"torch"},
+        "edit ann.png -a Smiling": NEEDED, "reconstruct ann.png": NEEDED, "interpolate ann.png bob.jpg -o x/": NEEDED,
+        "sample -o x/": NEEDED, "denoise ann.png": NEEDED, "attributes": NEEDED,
+        "edit ann.png -a Smiling --sheet": NEEDED | {"matplotlib"},
+    }  # fmt: skip
     code = (
-        "import sys; from facevae import cli; sys.argv = ['facevae', 'edit', '--help']\n"
-        "try: cli.main()\n"
-        "except SystemExit: print(sorted({'torch', 'numpy', 'PIL', 'matplotlib'} & set(sys.modules)))"
+        "import sys\nfrom facevae.app.cli.main import main\n"
+        f"for words in {list(commands)}:\n"
+        "    sys.argv = ['facevae', *words.split()]\n"
+        "    try: main()\n"
+        f"    except SystemExit: print('loaded', *sorted({HEAVY} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
-    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "FACEVAE_MODELS": str(models), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
+    found = [set(line.split()[1:]) for line in done.stdout.splitlines() if line.startswith("loaded")]
+    assert dict(zip(commands, found, strict=True)) == commands, done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -462,12 +461,32 @@ def test_help_names_every_command(facevae):
 
 def test_the_way_a_strength_is_given_is_explained(facevae):
     out = " ".join(facevae("edit", "--help").split())
-    assert "A strength belongs to the attribute before it" in out and "--strength NUMBER" in out
+    assert "-a Smiling=1.5 -a Eyeglasses" in out and "NAME[=STRENGTH]" in out and "--strength" not in out
+
+
+def test_the_formats_are_named(facevae):
+    out = facevae("--help").upper()
+    assert all(kind in out for kind in FORMATS)
+
+
+def test_the_version_is_the_packages(facevae):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert facevae("--version") == f"facevae {declared}\n"
+
+
+def test_a_shell_completes_what_is_typed(monkeypatch, capsys):
+    monkeypatch.setenv("_FACEVAE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "facevae edit --sh")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    monkeypatch.setattr(sys, "argv", ["facevae"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().out.split() == ["--sheet"]
 
 
 def test_as_a_process(folder, models):
     Path("text.jpg").write_bytes(b"This is no image.\n")
-    command = [sys.executable, "-m", "facevae.app.cli", "denoise", "ann.png", "text.jpg", "--models", str(models)]
+    command = [sys.executable, "-m", "facevae.app.cli.main", "denoise", "ann.png", "text.jpg", "--models", str(models)]
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
@@ -479,11 +498,14 @@ TYPED = sorted({line for page in PAGES for line in re.findall(r"^\$ (facevae .*)
 
 
 @pytest.mark.parametrize("line", TYPED)
-def test_the_commands_of_the_pages_parse(line):
+def test_the_commands_of_the_pages_parse(line, folder):
     group = get_command(app)
     words = shlex.split(line)[1:]
     name, command, rest = group.resolve_command(group.make_context("facevae", list(words)), words)
-    command.make_context(name, rest)
+    given = command.make_context(name, rest).params
+    values = [str(value) for each in given.values() for value in (each if isinstance(each, list | tuple) else [each])]
+    assert {str(Path(word)) for word in words[1:] if not word.startswith("-")} <= {str(Path(value)) for value in values}
+    assert not given.get("strength"), "a strength stands beside its attribute: -a NAME=STRENGTH"
 
 
 # --- what they work with
@@ -554,6 +576,17 @@ def facevae(monkeypatch, capsys):
         return err if fails else out
 
     return type_command
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two uint8 images are the same but for rounding.
+
+    Networks add up in another order in a batch of another size, on another processor and with another sum of vectors:
+    off by about 1e-6 of a value, which moves a level only where it lies on the edge between two. The levels here are
+    rounded from some hundred numbers, so that hardly one does, and never by more than one.
+    """
+    difference = np.abs(one.astype(int) - other)
+    return difference.max() <= 1 and (difference > 0).mean() < 0.02
 
 
 def framed(name: str) -> np.ndarray:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from raw_data import one_line, photo
 
-from facevae.app.portraits import PortraitFrame, check_outputs, image_paths, name_outputs, read_image, write_image
+from facevae.app.outputs import check_outputs, name_outputs, write_image
+from facevae.app.portraits import PortraitFrame, find_images, read_image
 from facevae.imaging.codec import cover
 from facevae.imaging.frames import SquareFrame
 
@@ -75,12 +76,12 @@ def test_files_and_folders(tmp_path):
     for name in ("b/2.PNG", "b/1.jpg", "b/.hidden.jpg", "b/notes.txt", "b/deeper/3.jpg", "a.data"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = image_paths([tmp_path / "b", tmp_path / "a.data"])
+    found = find_images([tmp_path / "b", tmp_path / "a.data"])
     assert [path.name for path in found] == ["1.jpg", "2.PNG", "a.data"]
     (tmp_path / "empty").mkdir()
-    for name, words in (("empty", "expected images, found none"), ("gone.jpg", "no such file")):
+    for name, words in (("empty", "found none; name a folder"), ("gone.jpg", "no such file")):
         with one_line(tmp_path / name, words):
-            image_paths([tmp_path / name])
+            find_images([tmp_path / name])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_files_and_folders(tmp_path):
 )
 def test_where_outputs_go(inputs, output, expected, some_images):
     paths = [Path(name) for name in inputs]
-    found = name_outputs(paths, image_paths(paths), output, "_new", ALL)
+    found = name_outputs(paths, find_images(paths), output, "_new", ALL)
     assert found == [Path(name) for name in expected]
 
 
@@ -122,7 +123,7 @@ def test_where_outputs_go(inputs, output, expected, some_images):
 def test_outputs_that_would_cost_an_image(inputs, output, words, some_images):
     paths = [Path(name) for name in inputs]
     with one_line(words):
-        name_outputs(paths, image_paths(paths), output, "_new", ALL)
+        name_outputs(paths, find_images(paths), output, "_new", ALL)
 
 
 def test_a_link_to_an_image_is_that_image(some_images):

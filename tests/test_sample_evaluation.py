@@ -7,7 +7,8 @@ from colour_models import COLOURS, Judge, Pixels
 from model_data import vae_arrays
 
 from facevae.evaluation.frechet import FrechetDistance
-from facevae.evaluation.samples import frechet_distances, prior_draws
+from facevae.evaluation.samples import frechet_distances
+from facevae.latents.encoding import prior_draws
 from facevae.latents.mixture import Mixture
 
 CPU = torch.device("cpu")

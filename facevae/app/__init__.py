@@ -1,4 +1,4 @@
-"""The command `facevae` on a person's own photographs, the named settings, and the check of all parameters at once.
+"""Models at work on a person's own photographs, for the command `facevae`; the named settings; all parameters checked.
 
 Imports core, jobs, imaging, celeba, sources, data, preparation, nn, models, training, latents, evaluation and figures.
 """

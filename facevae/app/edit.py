@@ -3,7 +3,7 @@
 `faces`: (N, S, S, 3) uint8, framed for the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from facevae.latents.encoding import decode_all, posterior_means
 from facevae.latents.vectors import AttributeVectors
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes
+
+BATCH = 64
+"""Faces that are decoded before the first of them is written."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ def choose_changes(vectors: AttributeVectors, wanted: Sequence[tuple[str, float 
             )
         changes.append(Change(name, advice.strength if strength is None else strength))
     return changes
+
+
+def batches(faces: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """BATCH of the faces after another, (n, S, S, 3), each with the number of its first."""
+    for first in range(0, len(faces), BATCH):
+        yield first, faces[first : first + BATCH]
 
 
 def edit_faces(

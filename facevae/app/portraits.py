@@ -1,8 +1,8 @@
-"""A person's own images for a model: found, read, brought to the model's square, and what is made of them written."""
+"""A person's own images for a model: found, read, brought to the model's square."""
 
 import math
-import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,9 @@ from typing import Any
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.core.files import atomic_write
-from facevae.imaging.codec import cover, decode, encode_jpeg, encode_png
-from facevae.imaging.frames import SquareFrame
-from facevae.imaging.names import IMAGE_SUFFIXES, stem
-from facevae.sources.photos import image_files
-
-_ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
-    ".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg
-}  # fmt: skip
+from facevae.imaging.codec import FORMATS, cover, decode
+from facevae.imaging.frames import SquareFrame, VaeCrop
+from facevae.imaging.names import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -35,10 +29,12 @@ class PortraitFrame:
 
     @staticmethod
     def from_facts(framing: dict[str, Any]) -> "PortraitFrame":
-        """The frame of a VAE whose facts hold `framing`. Raises KeyError if that is not a square's."""
-        square = SquareFrame(framing["crop"], framing["size"], framing["resample"])
-        source = framing.get("source_width", square.crop), framing.get("source_height", square.crop)
-        return PortraitFrame(source, square)
+        """The frame of a VAE whose facts hold `framing`. Raises KeyError or ValueError if that is not a square's."""
+        crop = VaeCrop(images=None, **{name: framing[name] for name in ("crop", "size", "resample")})
+        source = framing.get("source_width", crop.crop), framing.get("source_height", crop.crop)
+        if not all(isinstance(side, int) and side >= crop.crop for side in source):
+            raise ValueError(f"a square of {crop.crop} pixels cut out of {source}")
+        return PortraitFrame(source, SquareFrame(crop.crop, crop.size, crop.resample))
 
     @property
     def smallest(self) -> tuple[int, int]:
@@ -70,15 +66,16 @@ class PortraitFrame:
         return f"{width}x{height}, its centred {cut}x{cut}{scaled}"
 
 
-def image_paths(inputs: Sequence[Path]) -> list[Path]:
+def find_images(inputs: Sequence[Path]) -> list[Path]:
     """The files among `inputs`, and of each folder among them its images, sorted by name, hidden ones passed over.
 
-    Raises FacevaeError if one is not there, or a folder without images.
+    What else is in a folder is named on standard error. Raises FacevaeError if one of `inputs` is not there, or is a
+    folder without images.
     """
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found += image_files(path).values()
+            found += _images_in(path)
         elif path.exists():
             found.append(path)
         else:
@@ -88,77 +85,47 @@ def image_paths(inputs: Sequence[Path]) -> list[Path]:
     return found
 
 
+def _images_in(folder: Path) -> list[Path]:
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    folders = [path.name for path in entries if path.is_dir()]
+    others = [path.name for path in entries if path not in images and not path.is_dir()]
+    if not images:
+        found = f"none, but {_listed(others + folders)}" if others or folders else "none"
+        raise FacevaeError(
+            where=folder, expected=f"images ({', '.join(FORMATS)})", found=found,
+            fix="name a folder that holds some, or convert these" if others else "name a folder that holds some",
+        )  # fmt: skip
+    if others:
+        print(f"note: {folder}: left out {_listed(others)}: not {', '.join(FORMATS)}", file=sys.stderr)
+    if folders:
+        print(f"note: {folder}: not looked into {_listed(folders)}: name a folder to take its images", file=sys.stderr)
+    return images
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def read_image(path: Path) -> np.ndarray:
     """The image in a file, upright, RGB: (height, width, 3) uint8. Raises FacevaeError if it is not a whole one."""
-    return decode(path.read_bytes(), path)
-
-
-def name_outputs(
-    inputs: Sequence[Path], images: Sequence[Path], output: str | None, ending: str, suffixes: Sequence[str]
-) -> list[Path]:
-    """Where what is made of each of `images`, found by `image_paths(inputs)`, goes: NAME + ending + .png.
-
-    Into the current folder if `output` is None, into the folder that it names otherwise. For one image it may be a
-    file with one of `suffixes`. Raises FacevaeError if two images would get one file, or an image be overwritten.
-    """
-    names = [f"{stem(path.name)}{ending}.png" for path in images]
-    if output is None:
-        targets = [Path(name) for name in names]
-    elif len(inputs) == 1 and not inputs[0].is_dir() and not names_folder(output):
-        targets = [output_file(output, suffixes)]
-    else:
-        targets = [_output_folder(output) / name for name in names]
-    check_outputs(images, targets)
-    owners: dict[Path, Path] = {}
-    for image, target in zip(images, targets, strict=True):
-        if target in owners:
-            raise FacevaeError(
-                where=target, expected="one image for each output", found=f"{owners[target]} and {image}",
-                fix="rename one of them or run twice with different --output",
-            )  # fmt: skip
-        owners[target] = image
-    return targets
-
-
-def names_folder(output: str) -> bool:
-    """Whether --output names a folder: one that is there, or anything with a slash at its end."""
-    return output.endswith(tuple(filter(None, ("/", os.sep, os.altsep)))) or Path(output).is_dir()
-
-
-def output_file(output: str, suffixes: Sequence[str]) -> Path:
-    """`output` as a file. Raises FacevaeError if it has none of the suffixes, such as .png."""
-    if Path(output).suffix.lower() not in suffixes:
+    try:
+        return decode(path.read_bytes(), path)
+    except FacevaeError as error:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise
         raise FacevaeError(
-            where=f"--output {output}", expected=f"a name that ends in {' or '.join(suffixes)}",
-            found=Path(output).name, fix="end it so, or in / for a folder",
-        )  # fmt: skip
-    return Path(output)
+            where=path, expected=f"an image ({', '.join(FORMATS)})", found=error.found,
+            fix="name an image, or convert it to JPEG or PNG first",
+        ) from None  # fmt: skip
 
 
-def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise FacevaeError if one of the targets is one of the images."""
-    sources = {path.resolve() for path in images}
-    for target in targets:
-        if target.resolve() in sources:
-            raise FacevaeError(
-                where=target, expected="an output that is none of the images", found="one of them",
-                fix="name another with --output; images are never overwritten",
-            )  # fmt: skip
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (height, width, 3) uint8 as its suffix says, .png or .jpg, whole or not at all."""
-    data = _ENCODERS[path.suffix.lower()](image)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def _output_folder(output: str) -> Path:
-    folder = Path(output)
-    # out.png after several images is a slip, not a wish for a folder of that name.
-    if not names_folder(output) and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
-        raise FacevaeError(
-            where=f"--output {output}", expected="a folder, as there are several images", found="the name of a file",
-            fix="name a folder, with / at its end if it is new",
-        )  # fmt: skip
-    return folder
+def read_faces(paths: Sequence[Path], frame: PortraitFrame) -> tuple[np.ndarray, list[str]]:
+    """All faces, framed, (N, S, S, 3) uint8, and in words how. Raises FacevaeError at the first that is none."""
+    faces, described = [], []
+    for path in paths:
+        image = read_image(path)
+        faces.append(frame(image, path))
+        described.append(frame.describe(image))
+    return np.stack(faces), described

@@ -9,16 +9,11 @@ from torch import Tensor
 from facevae.celeba.splits import spread
 from facevae.data.arrays import VaeArrays
 from facevae.evaluation.frechet import FrechetDistance
-from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.encoding import decode_all, posterior_means, prior_draws
 from facevae.latents.mixture import Mixture
 from facevae.models.classifier import Classifier
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_unit_floats
-
-
-def prior_draws(vae: Vae, count: int, seed: int) -> Tensor:
-    """Latents from the prior N(0, 1), on the CPU: (count, D)."""
-    return torch.randn(count, vae.settings.latent_dim, generator=torch.Generator().manual_seed(seed))
 
 
 def frechet_distances(

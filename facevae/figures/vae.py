@@ -9,11 +9,10 @@ from torch import Tensor
 
 from facevae.data.arrays import VaeArrays
 from facevae.evaluation.edits import EditVerdict
-from facevae.evaluation.samples import prior_draws
 from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
 from facevae.figures.base import bars, heat_map, image_sheet, labelled_lines
 from facevae.latents.arithmetic import edit
-from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.encoding import decode_all, posterior_means, prior_draws
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes
 

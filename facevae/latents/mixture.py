@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import torch
 from pydantic import Field
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -55,6 +54,9 @@ def fit_mixture(latents: Tensor, settings: MixtureSettings) -> Mixture:
             where="fit_mixture.components", expected=f"at most {len(latents)}, the number of train images, and two of "
             "these", found=str(settings.components), fix="lower it or provide more images",
         )  # fmt: skip
+    # Imported where it is used: who only samples does not wait for it.
+    from sklearn.mixture import GaussianMixture
+
     model = GaussianMixture(
         settings.components, covariance_type=settings.covariance, init_params="k-means++", reg_covar=1e-4,
         random_state=settings.seed,

@@ -1,0 +1,55 @@
+"""`facevae interpolate`: one face turned into another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facevae.app.cli.options import SHEET_HELP, Models
+from facevae.core.errors import FacevaeError
+from facevae.core.options import Device
+
+
+def interpolate(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The face to begin with.")],
+    last: Annotated[Path, typer.Argument(metavar="LAST", help="The face to end with.")],
+    steps: Annotated[int, typer.Option(min=2, max=200, help="How many faces, the two ends among them.")] = 8,
+    spherical: Annotated[
+        bool, typer.Option("--spherical/--linear", help="Along the arc between the two latents or straight.")
+    ] = True,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="PATH", show_default="FIRST_to_LAST.png", help=SHEET_HELP),
+    ] = None,
+    models: Models = Path("models"),
+    device: Device = "auto",
+) -> None:
+    """Turn one face into another. All steps through the latent space stand on one sheet.
+
+    It begins and ends with the faces as they were framed; next to them are their reconstructions.
+    """
+    from facevae.app.outputs import is_sheet, name_face_outputs, write_faces
+    from facevae.app.portraits import find_images
+    from facevae.imaging.names import stem
+
+    for path in (first, last):
+        if path.is_dir():
+            raise FacevaeError(where=path, expected="an image", found="a folder", fix="name one of its images")
+    paths = find_images([first, last])
+    targets = name_face_outputs(output, f"{stem(first.name)}_to_{stem(last.name)}", steps, paths)
+
+    import numpy as np
+
+    from facevae.app.edit import interpolate_faces
+    from facevae.app.models import load_vae
+    from facevae.app.portraits import read_faces
+
+    chosen, vae, frame = load_vae(models, device)
+    faces, described = read_faces(paths, frame)
+    found = interpolate_faces(vae, faces[0], faces[1], steps, spherical, chosen)
+    for path, words in zip(paths, described, strict=True):
+        print(f"{path}: {words}")
+    if is_sheet(output):
+        found = np.concatenate([faces[:1], found, faces[1:]])
+    # The default's eight steps and the two faces make one row.
+    write_faces(found, targets, output, columns=10)

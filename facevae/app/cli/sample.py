@@ -1,0 +1,43 @@
+"""`facevae sample`: faces drawn from the latent space."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facevae.app.cli.options import SHEET_HELP, Models
+from facevae.core.options import Device
+
+
+def sample(
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many faces.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same faces.")] = 0,
+    source: Annotated[
+        Literal["mixture", "prior"] | None,
+        typer.Option(
+            "--from",
+            show_default="the mixture where there is one",
+            help="Draw from the mixture that was fitted to the training's faces, or from the prior, a normal "
+            "distribution.",
+        ),
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help=SHEET_HELP)] = "samples.png",
+    models: Models = Path("models"),
+    device: Device = "auto",
+) -> None:
+    """Invent faces. Draws from the latent space, decoded, stand on one sheet."""
+    from facevae.app.outputs import name_face_outputs, write_faces
+
+    targets = name_face_outputs(output, "sample", count, [])
+
+    from facevae.app.models import load_mixture, load_vae, mixture_path
+    from facevae.latents.encoding import decode_all, prior_draws
+    from facevae.nn.layers import as_bytes
+
+    chosen, vae, _ = load_vae(models, device)
+    if source == "mixture" or (source is None and mixture_path(models).exists()):
+        z, words = load_mixture(models, vae).sample(count, seed), "mixture"
+    else:
+        z, words = prior_draws(vae, count, seed), "prior"
+    print(f"{count} from the {words}, seed {seed}")
+    write_faces(as_bytes(decode_all(vae, z, chosen)), targets, output, columns=8)

@@ -1,0 +1,124 @@
+"""Where what is made of a person's images goes, and writing it there: no image is overwritten."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facevae.core.errors import FacevaeError
+from facevae.core.files import atomic_write
+from facevae.imaging.codec import encode_jpeg, encode_png
+from facevae.imaging.names import IMAGE_SUFFIXES, stem
+
+PICTURE, SHEET = (".png", ".jpg", ".jpeg"), (".png",)
+"""How files of a single image and sheets of several may end."""
+
+_ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
+    ".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg
+}  # fmt: skip
+
+
+def name_outputs(
+    inputs: Sequence[Path], images: Sequence[Path], output: str | None, ending: str, suffixes: Sequence[str]
+) -> list[Path]:
+    """Where what is made of each of `images`, found by `find_images(inputs)`, goes: NAME + ending + .png.
+
+    Into the current folder if `output` is None, into the folder that it names otherwise. For one image it may be a
+    file with one of `suffixes`. Raises FacevaeError if two images would get one file, or an image be overwritten.
+    """
+    names = [f"{stem(path.name)}{ending}.png" for path in images]
+    if output is None:
+        targets = [Path(name) for name in names]
+    elif len(inputs) == 1 and not inputs[0].is_dir() and not names_folder(output):
+        targets = [output_file(output, suffixes)]
+    else:
+        targets = [_output_folder(output) / name for name in names]
+    check_outputs(images, targets)
+    owners: dict[Path, Path] = {}
+    for image, target in zip(images, targets, strict=True):
+        if target in owners:
+            raise FacevaeError(
+                where=target, expected="one image for each output", found=f"{owners[target]} and {image}",
+                fix="rename one of them or run twice with different --output",
+            )  # fmt: skip
+        owners[target] = image
+    return targets
+
+
+def name_face_outputs(output: str | None, name: str, count: int, images: Sequence[Path]) -> list[Path]:
+    """Where faces that were not asked for by an image go: one sheet, or a file each where `output` names a folder.
+
+    Without `output` the sheet is NAME.png in the current folder. Raises FacevaeError if one of `images` would be
+    overwritten.
+    """
+    if is_sheet(output):
+        targets = [output_file(output or f"{name}.png", SHEET)]
+    else:
+        assert output is not None  # else it would be a sheet
+        digits = len(str(count))
+        targets = [Path(output) / f"{name}_{number:0{digits}}.png" for number in range(1, count + 1)]
+    check_outputs(images, targets)
+    return targets
+
+
+def is_sheet(output: str | None) -> bool:
+    """Whether `name_face_outputs` puts all faces on one sheet."""
+    return output is None or not names_folder(output)
+
+
+def names_folder(output: str) -> bool:
+    """Whether --output names a folder: one that is there, or anything with a slash at its end."""
+    return output.endswith(tuple(filter(None, ("/", os.sep, os.altsep)))) or Path(output).is_dir()
+
+
+def output_file(output: str, suffixes: Sequence[str]) -> Path:
+    """`output` as a file. Raises FacevaeError if it has none of the suffixes, such as .png."""
+    if Path(output).suffix.lower() not in suffixes:
+        raise FacevaeError(
+            where=f"--output {output}", expected=f"a name that ends in {' or '.join(suffixes)}",
+            found=Path(output).name, fix="end it so, or in / for a folder",
+        )  # fmt: skip
+    return Path(output)
+
+
+def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Raise FacevaeError if one of the targets is one of the images."""
+    sources = {path.resolve() for path in images}
+    for target in targets:
+        if target.resolve() in sources:
+            raise FacevaeError(
+                where=target, expected="an output that is none of the images", found="one of them",
+                fix="name another with --output; images are never overwritten",
+            )  # fmt: skip
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image (height, width, 3) uint8 as its suffix says, .png or .jpg, whole or not at all."""
+    data = _ENCODERS[path.suffix.lower()](image)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:
+    """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, so many to a row, or each on its own."""
+    if is_sheet(output):
+        from facevae.figures.base import image_sheet  # and with it matplotlib
+
+        image_sheet(targets[0], [faces[first : first + columns] for first in range(0, len(faces), columns)], [])
+        print(targets[0])
+        return
+    for face, target in zip(faces, targets, strict=True):
+        write_image(target, face)
+    print(targets[0] if len(targets) == 1 else f"{targets[0]} to {targets[-1].name}")
+
+
+def _output_folder(output: str) -> Path:
+    folder = Path(output)
+    # out.png after several images is a slip, not a wish for a folder of that name.
+    if not names_folder(output) and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
+        raise FacevaeError(
+            where=f"--output {output}", expected="a folder, as there are several images", found="the name of a file",
+            fix="name a folder, with / at its end if it is new",
+        )  # fmt: skip
+    return folder
