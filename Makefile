@@ -5,17 +5,29 @@ BIN := $(VENV)/bin
 # The stages are started as `python -m stages...`: the virtual environment's python must come first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# CPU=1: PyTorch without CUDA, of the very versions of constraints.txt. Only Linux has two builds to choose from.
+CPU ?=
+ifneq ($(CPU),)
+ifeq ($(shell uname -s),Linux)
+CPU_TORCH := $(shell sed -nE 's/^(torch|torchvision)==([0-9.]+)$$/\1==\2+cpu/p' constraints.txt)
+endif
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed  ## Make the virtual environment with the pinned dependencies
+setup: $(VENV)/.installed  ## Make the virtual environment with the pinned dependencies (CPU=1: without CUDA)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
+ifdef CPU_TORCH
+	@$(BIN)/python -m pip install --disable-pip-version-check -qqq --no-compile --no-deps $(CPU_TORCH) || \
+		{ echo 'CPU=1: found no $(CPU_TORCH); name a package index that has it in PIP_EXTRA_INDEX_URL, or leave CPU=1 out' >&2; exit 1; }
+endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 

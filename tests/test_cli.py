@@ -5,9 +5,11 @@ import itertools
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,19 @@ import torch
 from model_data import DAE, VAE
 from PIL import Image
 from raw_data import encoded, files_below, photo
+from safetensors.torch import save
 from torch import nn
 from typer.main import get_command
 
 from bench.rooms import ROOT
+from facevae.app.cli.attributes import attribute_rows
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
+from facevae.app.denoise import check_size, denoise_photo
+from facevae.app.edit import reconstruct_faces
+from facevae.app.models import load_dae, load_vae, load_vectors
 from facevae.app.portraits import PortraitFrame, read_image
+from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import FORMATS, encode_png
 from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means, prior_draws
@@ -32,7 +40,7 @@ from facevae.models import dae
 from facevae.models.dae import make_network
 from facevae.models.vae import Vae, facts_of
 from facevae.nn.layers import as_bytes
-from facevae.nn.model_files import save_weights
+from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.dae import DaeSettings
 from facevae.training.vae import VaeSettings
 
@@ -244,8 +252,31 @@ def test_a_broken_image_costs_one_line_and_leaves_nothing(command, name, facevae
     Path(name).write_bytes(BROKEN[name])
     before = files_below(folder)
     line = facevae(*command.split(), "ann.png", name, fails=True)
-    assert line.startswith(f"error: {name}: expected a whole image, found")
+    expected = "an image (JPEG, PNG," if name == "page.pdf" else "a whole image, found"
+    assert line.startswith(f"error: {name}: expected {expected}")
     assert files_below(folder) == before
+
+
+def test_what_a_folder_holds_besides_is_named(facevae, folder):
+    for name in ("a.heic", "b.JP2", "notes.txt"):
+        Path(name).write_bytes(b"?")
+    Path("more").mkdir()
+    Path("more/c.png").write_bytes(Path("ann.png").read_bytes())
+    assert len(facevae("reconstruct", ".", "-o", "new/").splitlines()) == 3
+    left, inside = facevae.notes()
+    assert left.startswith("note: .: left out a.heic, b.JP2, notes.txt: not JPEG, PNG")
+    assert inside == "note: .: not looked into more: name a folder to take its images"
+
+
+def test_a_folder_of_other_photographs(facevae, folder):
+    Path("phone").mkdir()
+    for number in range(7):
+        Path(f"phone/{number}.heic").write_bytes(b"?")
+    line = facevae("edit", "phone", "-a", "Smiling", fails=True)
+    assert "phone: expected images (JPEG, PNG," in line
+    assert "found none, but 0.heic, 1.heic, 2.heic, 3.heic, 4.heic and 2 more" in line
+    line = facevae("edit", "phone/0.heic", "-a", "Smiling", fails=True)
+    assert line.startswith("error: phone/0.heic: expected an image (JPEG,") and "convert it to JPEG or PNG" in line
 
 
 @pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate"])
@@ -406,6 +437,70 @@ def test_models_that_do_not_fit(facevae, folder, models, vae):
     assert "other/dae.safetensors: expected a safetensors file" in line
 
 
+WRONG = [None, "x", -1, 1.5, [], {}]
+
+
+def places(facts, path=()):
+    """Every key of nested dictionaries and lists, as the way to it."""
+    for key, value in facts.items() if isinstance(facts, dict) else enumerate(facts):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+def with_change(facts, path, value):
+    """A copy of facts with another value at one place; `...` takes it out."""
+    changed = json.loads(json.dumps(facts))
+    *above, last = path
+    place = reduce(lambda inside, key: inside[key], above, changed)
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", ["vae", "dae", "attribute_vectors"])
+def test_a_model_that_says_nonsense_of_itself(name, models, folder, tmp_path):
+    """It is loaded and used, or refused in one line that names it: nothing in between."""
+    shutil.copytree(models, tmp_path / "models")
+    path = tmp_path / "models" / f"{name}.safetensors"
+    tensors, facts = load_weights(path, name)
+    image = read_image(Path("ann.png"))
+    vae = load_vae(models, "cpu")[1]
+
+    def use():
+        if name == "vae":
+            _, model, frame = load_vae(path.parent, "cpu")
+            reconstruct_faces(model, frame(image, "x")[None], CPU)
+        elif name == "dae":
+            _, network, found = load_dae(path.parent, "cpu")
+            check_size(found, (40, 60), "x")
+            denoise_photo(network, found, image, CPU)
+        else:
+            attribute_rows(load_vectors(path.parent, vae))
+
+    refused = 0
+    for place in places(facts):
+        for value in (*WRONG, ...):
+            save_weights(path, tensors, with_change(facts, place, value))
+            try:
+                use()
+            except FacevaeError as error:
+                assert str(error).count("\n") == 0 and len(str(error)) < 500, (place, value)
+                refused += 1
+    assert refused > 2 * len(list(places(facts)))
+
+
+@pytest.mark.parametrize("facts", ["{", "[]", "3", '{"kind": ["vae"]}'])
+def test_facts_that_are_none(facts, folder, models, facevae):
+    Path("other").mkdir()
+    weights, _ = load_weights(models / "vae.safetensors", "vae")
+    Path("other/vae.safetensors").write_bytes(save(weights, {"facts": facts}))
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert line.startswith("error: other/vae.safetensors: expected a")
+
+
 def test_an_unknown_device(facevae, folder):
     assert facevae("sample", "--device", "abacus", fails=True).startswith(
         "error: --device: expected auto, cpu or a GPU"
@@ -563,7 +658,9 @@ def folder(tmp_path, monkeypatch, models):
 
 @pytest.fixture
 def facevae(monkeypatch, capsys):
-    """Type a command: what it prints, or with `fails` its one line of error."""
+    """Type a command: what it prints, or with `fails` its one line of error. `notes()`: its lines of standard error."""
+
+    notes = []
 
     def type_command(*arguments, fails=False):
         monkeypatch.setattr(sys, "argv", ["facevae", *arguments])
@@ -573,8 +670,10 @@ def facevae(monkeypatch, capsys):
         assert ended.value.code == int(fails), err
         if fails:
             assert out == "" and err.count("\n") == 1 and err.startswith("error: ")
+        notes[:] = err.splitlines()
         return err if fails else out
 
+    type_command.notes = lambda: notes
     return type_command
 
 
