@@ -512,7 +512,7 @@ def test_an_unknown_device(facevae, folder):
 
 HEAVY = {
     "IPython", "PIL", "matplotlib", "numpy", "pandas", "requests", "rich", "scipy", "skimage", "sklearn", "sympy",
-    "torch", "torch._dynamo", "torch._inductor", "torchmetrics", "torchvision", "yaml",
+    "torch", "torch._dynamo", "torch._inductor", "torchmetrics", "torchvision",
 }  # fmt: skip
 NEEDED = {"PIL", "numpy", "torch"}
 
@@ -573,9 +573,8 @@ def test_a_shell_completes_what_is_typed(monkeypatch, capsys):
     monkeypatch.setenv("_FACEVAE_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "facevae edit --sh")
     monkeypatch.setenv("COMP_CWORD", "2")
-    monkeypatch.setattr(sys, "argv", ["facevae"])
     with pytest.raises(SystemExit):
-        main()
+        app(prog_name="facevae")
     assert capsys.readouterr().out.split() == ["--sheet"]
 
 
@@ -600,7 +599,6 @@ def test_the_commands_of_the_pages_parse(line, folder):
     given = command.make_context(name, rest).params
     values = [str(value) for each in given.values() for value in (each if isinstance(each, list | tuple) else [each])]
     assert {str(Path(word)) for word in words[1:] if not word.startswith("-")} <= {str(Path(value)) for value in values}
-    assert not given.get("strength"), "a strength stands beside its attribute: -a NAME=STRENGTH"
 
 
 # --- what they work with

@@ -80,7 +80,7 @@ def _checked(path: Path) -> Iterator[None]:
     """What a file that says nonsense of itself makes libraries raise, as one line."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
         raise FacevaeError(
             where=path, expected="a model of this version of facevae", found=f"another ({why})",
