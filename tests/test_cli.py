@@ -61,6 +61,23 @@ def test_a_strength_has_one_place(typed, facevae, folder):
     assert line.endswith("write -a Smiling=1.5\n")
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("ann.png", "facevae edit: expected an attribute to change, found none; give -a NAME"),
+        ("ann.png Smiling", "facevae edit: expected an attribute to change, found none; give -a NAME"),
+        ("ann.png -a Smiling 1.5", "1.5: expected a strength beside its attribute"),
+        ("ann.png -a =1", "--attribute =1: expected NAME or NAME=STRENGTH"),
+        ("ann.png -a Smiling -o taken.png", "taken.png/ann_edited.png: expected a name for a file, in a folder, found"),
+        ("ann.png -a Smiling -o file/x.png", "file/x.png: expected a name for a file, in a folder, found a file file"),
+    ],
+)
+def test_slips_of_a_newcomer(typed, words, facevae, folder):
+    Path("taken.png/ann_edited.png").mkdir(parents=True)
+    Path("file").touch()
+    assert facevae("edit", *typed.split(), fails=True).startswith(f"error: {words}")
+
+
 @pytest.mark.parametrize("text", ["much", "nan", "inf", "1,5", ""])
 def test_a_strength_that_is_no_number(text, facevae, folder):
     line = facevae("edit", "ann.png", "--attribute", f"Smiling={text}", fails=True)

@@ -83,9 +83,15 @@ def output_file(output: str, suffixes: Sequence[str]) -> Path:
 
 
 def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise FacevaeError if one of the targets is one of the images."""
+    """Raise FacevaeError if one of the targets is one of the images, or if no file can be made there."""
     sources = {path.resolve() for path in images}
     for target in targets:
+        found = next(path for path in (target, *target.parents) if path.exists())
+        if found.is_dir() == (found == target):
+            raise FacevaeError(
+                where=target, expected="a name for a file, in a folder",
+                found=f"a {'folder' if found == target else 'file'} {found}", fix="name another with --output",
+            )  # fmt: skip
         if target.resolve() in sources:
             raise FacevaeError(
                 where=target, expected="an output that is none of the images", found="one of them",

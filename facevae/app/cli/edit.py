@@ -23,15 +23,16 @@ MULTIPLES = (-1.0, 0.5, 1.0, 1.5, 2.0)
 def edit(
     images: Images,
     attribute: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--attribute",
             "-a",
             metavar="NAME[=STRENGTH]",
+            show_default="none: at least one is needed",
             help="What to change, as `facevae attributes` names it, and how much: 1 is a typical face that has it, "
             "negative removes; without a strength the recommended one. May be given several times.",
         ),
-    ],
+    ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
     output: Output = None,
     sheet: Annotated[
@@ -50,12 +51,7 @@ def edit(
     facevae edit ann.jpg -a Smiling=1.5 -a Eyeglasses -o ann_smiles.png
     facevae edit photos/ bob.png -a Male=-1 --sheet -o sheets/
     """
-    if strength:
-        raise FacevaeError(
-            where=f"--strength {strength[0]}", expected="a strength beside its attribute", found="an option of its own",
-            fix=f"write -a {attribute[0].partition('=')[0]}={strength[0]}",
-        )  # fmt: skip
-    wanted = [parse_change(text) for text in attribute]
+    wanted = _parse_changes(attribute or [], images, strength or [])
 
     from facevae.app.outputs import PICTURE, SHEET, name_outputs
     from facevae.app.portraits import find_images
@@ -87,21 +83,46 @@ def edit(
             print(f"{paths[number]}: {described[number]} -> {targets[number]}")
 
 
+def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]) -> list[tuple[str, float | None]]:
+    """The attributes and their strengths. A strength elsewhere than beside its attribute is told where it belongs."""
+    if not attribute:
+        raise FacevaeError(
+            where="facevae edit", expected="an attribute to change", found="none",
+            fix="give -a NAME or -a NAME=STRENGTH; `facevae attributes` lists the names",
+        )  # fmt: skip
+    changes = [parse_change(text) for text in attribute]
+    loose = strength + [str(path) for path in images if _is_number(str(path)) and not path.exists()]
+    if loose:
+        raise FacevaeError(
+            where=f"--strength {loose[0]}" if strength else loose[0], expected="a strength beside its attribute",
+            found="a word of its own", fix=f"write -a {changes[0][0]}={loose[0]}",
+        )  # fmt: skip
+    return changes
+
+
 def parse_change(text: str) -> tuple[str, float | None]:
     """`Smiling=1.5` as its two parts; without a strength None. Raises FacevaeError if that is no number."""
     name, equals, number = text.partition("=")
+    if not name:
+        raise FacevaeError(
+            where=f"--attribute {text or repr(text)}", expected="NAME or NAME=STRENGTH", found="no name",
+            fix="choose one of `facevae attributes`",
+        )  # fmt: skip
     if not equals:
         return name, None
-    try:
-        strength = float(number)
-    except ValueError:
-        strength = math.nan
-    if not math.isfinite(strength):
+    if not _is_number(number):
         raise FacevaeError(
             where=f"--attribute {name}", expected="a number for its strength", found=repr(number),
             fix="give one such as 1.5, or leave it out for the recommended one",
         )  # fmt: skip
-    return name, strength
+    return name, float(number)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _write_sheet(
