@@ -68,7 +68,8 @@ def main(
     vectors = recommend(faces, vectors, settings)
 
     save_vectors(output, vectors)
-    write_table(results / "vectors.csv", vector_table(vectors, labels["train"], names, stable))
+    unknown = ("stability", "flipped", "leakage")
+    write_table(results / "vectors.csv", vector_table(vectors, labels["train"], names, stable), unknown=unknown)
     write_table(results / "cosines.csv", cosine_table(vectors))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)

@@ -67,7 +67,9 @@ def main(
     tables = {"attributes": found.attributes, "methods": found.methods, "predictions": found.predictions}
     tables |= {"edits": [v.row() for v in found.verdicts], "strengths": [v.row() for v in found.curves]}
     for name, rows in tables.items():
-        write_table(results / f"{name}.csv", rows)
+        # Of an attribute that all images have, or none, nothing can be predicted.
+        unknown = [column for column in rows[0] if column != "attribute"] if name == "predictions" else ()
+        write_table(results / f"{name}.csv", rows, unknown=unknown)
     write_table(results / "counterfactual.csv", found.scores, SCORE_COLUMNS)
     write_json(results / "metrics.json", found.metrics)
     print(found.summary(settings))

@@ -46,6 +46,12 @@ def test_images_are_found_in_any_folder_and_sorted(archive):
             images.count(4)
 
 
+@pytest.mark.parametrize("name", ["000000.jpg", "000001", "000001.jp", "000001.png", "999999.jpg"])
+def test_an_image_that_is_not_there_is_not_its_neighbour(archive, name):
+    with open_archive(archive) as images, pytest.raises(KeyError, match=name):
+        images.read(name)
+
+
 def test_written_images_facts_and_dates(archive, tmp_path):
     target = tmp_path / "made" / "images.zip"
     with open_archive(archive) as images:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, JpegImagePlugin
 from raw_data import encoded, one_line, photo
 
-from facevae.imaging.codec import cover, decode, decoded_size, encode_jpeg, encode_png
+from facevae.imaging.codec import cover, decode, decode_image, decoded_size, encode_jpeg, encode_png
 from facevae.imaging.frames import PadFrame, SquareFrame, frame_from_facts
 from facevae.imaging.names import stem
 
@@ -56,6 +56,37 @@ def test_exif_orientation_is_applied():
     data = saved(lying, "PNG", exif=exif)
     assert decoded_size(data, "x") == (20, 40)
     assert np.array_equal(decode(data, "x"), np.rot90(photo(1, width=40, height=20), -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["AVIF", "JPEG", "PNG", "TIFF", "WEBP"])
+def test_every_orientation_in_every_format_that_has_one(format, orientation):
+    """Pillow gives a TIFF's upright size before it has been decoded, that of the others as it is stored."""
+    stored = Image.fromarray(photo(1, width=40, height=20))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(stored, format, exif=exif)
+    size = (20, 40) if orientation > 4 else (40, 20)
+    assert decoded_size(data, "x") == size == decode_image(data, "x").size
+    # The stored image's first pixel goes to this corner: EXIF 2.3, table 6.
+    row, column = [(0, 0), (0, -1), (-1, -1), (-1, 0), (0, 0), (0, -1), (-1, -1), (-1, 0)][orientation - 1]
+    corner = np.zeros((20, 40, 3), np.uint8)
+    corner[:8, :8] = 255
+    decoded = decode(saved(Image.fromarray(corner), format, exif=exif), "x")
+    assert decoded[row, column].min() > 200 and (decoded.mean(2) > 128).sum() == pytest.approx(64, abs=12)
+
+
+@pytest.mark.parametrize("level", [0, 200, 70_000])
+def test_grey_levels_of_32_bits_are_refused(level):
+    """Whether 255, 65,535 or more is white nobody says: read as 16 bits the first would be black."""
+    for kind in (np.int32, np.float32):
+        with one_line("x", "a whole image", "32 bits"):
+            decode(saved(Image.fromarray(np.full((2, 4), level, kind)), "TIFF"), "x")
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2"])
+def test_16_bits_in_either_order_are_grey(kind):
+    assert (decode(saved(Image.fromarray(np.full((2, 4), 128 * 257, kind)), "TIFF"), "x") == 128).all()
 
 
 @pytest.mark.parametrize("damage", [b"", b"no image", encoded(photo(1))[:2000], encoded(photo(1), "PNG")[:5000]])

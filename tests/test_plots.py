@@ -1,6 +1,7 @@
 """Pictures and tables: what is in them, and the same bytes each time."""
 
 import csv
+import io
 
 import numpy as np
 import pytest
@@ -118,4 +119,37 @@ def test_a_table_without_rows_has_its_header(tmp_path):
 def test_rows_of_other_columns_leave_no_table(tmp_path):
     with pytest.raises(ValueError, match="'b'"):
         write_table(tmp_path / "t.csv", [{"a": 1}, {"a": 1, "b": 2}])
+    with pytest.raises(ValueError, match="'b'"):
+        write_table(tmp_path / "t.csv", [{"a": 1, "b": 2}, {"a": 1}])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cell", [None, "", float("nan"), np.float32("nan")])
+def test_a_cell_without_a_value_leaves_no_table(tmp_path, cell):
+    with pytest.raises(ValueError, match=r"t.csv: the column 'psnr'"):
+        write_table(tmp_path / "t.csv", [{"name": "a", "psnr": 1.5}, {"name": "b", "psnr": cell}])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_may_be_unknown_is_an_empty_cell(tmp_path):
+    rows = [{"name": "a", "psnr": None}, {"name": "b", "psnr": float("nan")}, {"name": "c", "psnr": 2.0}]
+    write_table(tmp_path / "t.csv", rows, unknown=["psnr"])
+    assert (tmp_path / "t.csv").read_text() == "name,psnr\na,\nb,\nc,2.0\n"
+    with pytest.raises(ValueError, match="'ssim'"):
+        write_table(tmp_path / "t.csv", rows, unknown=["ssim"])
+
+
+def test_a_table_reads_as_the_csv_module_writes_it(tmp_path):
+    """Whole numbers beside fractions stay whole, and words that look like a missing number stay words."""
+    rows = [
+        {"a": 1, "b": 0.1 + 0.2, "c": "NA"},
+        {"a": 0.5, "b": 1e-300, "c": "nan"},
+        {"a": np.float64(1 / 3), "b": -0.0, "c": 'é "q", x'},
+        {"a": np.int64(7), "b": 1e22, "c": "two\nlines"},
+    ]
+    write_table(tmp_path / "t.csv", rows)
+    expected = io.StringIO()
+    table = csv.DictWriter(expected, ["a", "b", "c"], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == expected.getvalue()

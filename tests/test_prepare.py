@@ -285,7 +285,7 @@ IMAGES_OF_TEN = [f"{number:06d}.jpg" for number in range(1, 11)]
             {},
             [PARTITION_FILE, "000010.tif", "without partition"],
         ),
-        (lambda p: rewrite(p.raw / PARTITION_FILE, " 1", " 3"), {}, [PARTITION_FILE, "line 4", "'3'"]),
+        (lambda p: rewrite(p.raw / PARTITION_FILE, " 1", " 3"), {}, [PARTITION_FILE, "line 4", "'000004.jpg 3'"]),
         (lambda p: (p.raw / PARTITION_FILE).unlink(), {}, [PARTITION_FILE, "no such file"]),
         (
             lambda p: write_attributes(p.raw / ATTRIBUTES_FILE, IMAGES_OF_TEN[:9], NAMES, np.ones((9, 2), int)),

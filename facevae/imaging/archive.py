@@ -63,11 +63,14 @@ class Archive:
         self._load(flaws)
 
     def read(self, name: str) -> bytes:
-        """The bytes of the image called `name`, one of `names`. Raises FacevaeError naming it if they are damaged."""
+        """The bytes of the image called `name`.
+
+        Raises KeyError if it is none of `names`, FacevaeError naming it if its bytes are damaged.
+        """
         return self._zip.read(self.entry(name))
 
     def entry(self, name: str) -> Entry:
-        """Where the bytes of the image called `name` are."""
+        """Where the bytes of the image called `name` are. Raises KeyError if it is none of `names`."""
         return self._entry_at(self.names.find(name))
 
     def where(self, name: str) -> str:

@@ -13,9 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facevae.core.errors import FacevaeError
 from facevae.imaging.frames import Resample
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 
-_ORIENTATION = 0x0112  # the EXIF tag
+_ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and of TIFF
 
 LARGEST = 64_000_000
 
@@ -41,7 +41,7 @@ def decode(data: bytes, where: object) -> np.ndarray:
 
 
 def decode_image(data: bytes, where: object) -> Image.Image:
-    """The same as an image of Pillow's, of mode RGB."""
+    """As `decode`, but an image of Pillow's, of mode RGB."""
     try:
         with _opened(data) as image:
             if image.getexif().get(_ORIENTATION, 1) != 1:
@@ -55,8 +55,10 @@ def decoded_size(data: bytes, where: object) -> tuple[int, int]:
     """The upright size of the image in `data`, read from its header alone. Raises as `decode` does."""
     try:
         with _opened(data) as image:
+            # Pillow gives a TIFF's upright size, and a TIFF's only, before it has been decoded.
+            width, height = (image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]) if image.format == "TIFF" else image.size
             turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)  # those that lie on their side
-            return (image.height, image.width) if turned else image.size
+            return (height, width) if turned else (width, height)
     except Exception as error:
         raise _not_an_image(where, data, error) from None
 
@@ -102,11 +104,11 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         image.load()
         return image
-    if image.mode.startswith("I"):
-        # 16-bit grey, which Pillow's own conversion would clip to white.
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating-point grey levels")
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion would clip to white.
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError("grey levels of 32 bits, whose black and white nobody says")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

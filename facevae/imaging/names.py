@@ -4,11 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+UNREAD_SUFFIXES = frozenset(
+    {".arw", ".cr2", ".cr3", ".dng", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".nef", ".orf", ".raf", ".rw2"}
+)
+"""Of photographs in formats that are not read: HEIC, JPEG 2000, JPEG XL, and cameras' own."""
 
 
 def stem(name: str) -> str:
-    """What names an image whatever its format: its file name without folders and suffix."""
+    """The identity of an image whatever its format: its file name without folders and suffix."""
     name = name[name.rfind("/") + 1 :]
     return name[: name.rfind(".")] if name.rfind(".") > 0 else name
 
@@ -47,8 +52,12 @@ class Names(Sequence[str]):
         return Names(self.array[rows])
 
     def find(self, name: str) -> int:
-        """The place of `name`, which is one of these; they must be sorted."""
-        return int(np.searchsorted(self.array, name.encode()))
+        """The place of `name`; they must be sorted. Raises KeyError if it is none of them."""
+        encoded = name.encode()
+        place = int(np.searchsorted(self.array, encoded))
+        if place == len(self.array) or self.array[place] != encoded:
+            raise KeyError(name)
+        return place
 
     def without(self, others: "Names") -> "Names":
         """Those that are not among `others`, sorted, each once."""
