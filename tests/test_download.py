@@ -25,6 +25,7 @@ from facevae.celeba.tables import (
     PAIRS,
     PARTITION_FILE,
     SKIPPED,
+    read_attributes,
     write_attributes,
     write_landmarks,
     write_numbers,
@@ -127,8 +128,9 @@ def official(tmp_path):
     return folder
 
 
-def take(tmp_path: Path, folder: Path) -> Path:
-    return fetch(tmp_path, download__source="celeba", download__celeba__path=str(folder))
+def take(tmp_path: Path, folder: Path, on_bad_image: str = "error") -> Path:
+    where = {"download__celeba__path": str(folder), "download__celeba__on_bad_image": on_bad_image}
+    return fetch(tmp_path, download__source="celeba", **where)
 
 
 def test_celebas_zip(tmp_path, official):
@@ -266,6 +268,36 @@ def test_the_forms_of_kaggle(tmp_path, official):
     assert files_below(take(tmp_path, kaggle)) == expected
 
 
+def test_unpacked_images_on_two_levels(tmp_path, official):
+    """Some as Kaggle has them, the others beside that folder: all are taken."""
+    expected = files_below(take(tmp_path, official))
+    with zipfile.ZipFile(official / IMAGES) as file:
+        for number, name in enumerate(file.namelist()):
+            path = official / "img_align_celeba" / ("img_align_celeba" if number % 2 else "") / Path(name).name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.read(name))
+    (official / IMAGES).unlink()
+    assert files_below(take(tmp_path, official)) == expected
+
+
+def test_one_name_with_two_endings_in_an_unpacked_folder(tmp_path, official):
+    """Refused where a zip with the same images is, and not by a later stage."""
+    folder = official / "img_align_celeba"
+    folder.mkdir()
+    with zipfile.ZipFile(official / IMAGES) as file:
+        for name in file.namelist():
+            (folder / Path(name).name).write_bytes(file.read(name))
+    (official / IMAGES).unlink()
+    (folder / "000002.png").write_bytes((folder / "000002.jpg").read_bytes())
+    with one_line("000002.jpg", "one of several images of this name", "2 bad images in all"):
+        take(tmp_path, official)
+    raw = take(tmp_path, official, "skip")
+    with (raw / SKIPPED).open() as file:
+        assert [row["image"] for row in csv.DictReader(file)] == ["000002.jpg", "000002.png"]
+    with open_archive(raw / IMAGES) as archive:
+        assert len(archive.names) == 3
+
+
 def test_what_the_data_will_take_is_told(tmp_path, official, capsys, monkeypatch):
     take(tmp_path, official)
     assert "images: the data take about" in capsys.readouterr().out
@@ -349,6 +381,57 @@ def test_a_partition_column(tmp_path, photos):
     assert parse_partitions(take_photos(tmp_path) / PARTITION_FILE).by_stem() == {"b": 0, "a_a": 1, "c": 2}
 
 
+def test_reserved_names_in_any_letter_case(tmp_path, photos):
+    """As attributes they would be learned, and held-out images would train."""
+    write_csv(photos, "Partition,IMAGE,Person,Smiling", "0,b.png,Ann,1", "test,a a.jpg,Ann,1", "2,c.bmp,NA,0")
+    raw = take_photos(tmp_path)
+    assert parse_attributes(raw / ATTRIBUTES_FILE).names == ("Smiling",)
+    assert parse_partitions(raw / PARTITION_FILE).by_stem() == {"b": 0, "a_a": 2, "c": 2}
+    assert len(set(parse_identities(raw / IDENTITY_FILE).numbers.tolist())) == 2
+
+
+@pytest.mark.parametrize("names", [["1990"], ["0", "1", "2"], ["-1"], ["1"], ["a,b", '"q"']])
+def test_attributes_of_any_name(tmp_path, photos, names):
+    """A year, one-hot numbers as UTKFace's users write them, commas and quotes: what is written is read."""
+    with (photos / "attributes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image", *names], *([name, *[1] * len(names)] for name in ("b.png", "c.bmp"))])
+    (photos / "a a.jpg").unlink()
+    raw = take_photos(tmp_path)
+    for read in (parse_attributes, read_attributes):
+        table = read(raw / ATTRIBUTES_FILE)
+        assert table.names == tuple(names) and table.values.tolist() == [[1] * len(names)] * 2
+
+
+def test_images_that_are_left_out_are_listed(tmp_path, photos):
+    """In a folder below, or of a format that is not read: not one is lost without a word."""
+    (photos / "below/deeper").mkdir(parents=True)
+    (photos / "below/deeper/d.jpg").write_bytes(encoded(photo(3, 200, 230)))
+    (photos / "e.HEIC").write_bytes(b"ftypheic")
+    (photos / "f.jp2").write_bytes(b"jP  ")
+    lines = ["image,Smiling", "b.png,1", "a a.jpg,1", "c.bmp,0", "e.HEIC,1"]
+    write_csv(photos, *lines)
+    with one_line("below/deeper/d.jpg", "in a folder below", "3 bad images in all"):
+        take_photos(tmp_path)
+    raw = take_photos(tmp_path, "skip")
+    with (raw / SKIPPED).open() as file:
+        assert [row["image"] for row in csv.DictReader(file)] == ["below/deeper/d.jpg", "e.HEIC", "f.jp2"]
+    assert len(parse_attributes(raw / ATTRIBUTES_FILE)) == 3
+
+
+def test_an_avif_photo_and_a_turned_tiff(tmp_path, photos):
+    """Upright all have one size, and keep it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(photo(1, 200, 230))).save(photos / "b.tif", exif=exif)
+    Image.fromarray(photo(3, 200, 230)).save(photos / "d.avif")
+    (photos / "b.png").unlink()
+    write_csv(photos, "image,Smiling", "b.tif,1", "a a.jpg,1", "c.bmp,0", "d.avif,1")
+    with open_archive(take_photos(tmp_path) / IMAGES) as archive:
+        assert archive.names == ["a_a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+        assert {decode(archive.read(name), "x").shape for name in archive.names} == {(230, 200, 3)}
+        assert np.abs(decode(archive.read("b.jpg"), "x").astype(int) - photo(1, 200, 230)).mean() < 2
+
+
 @pytest.mark.parametrize(
     ("lines", "parts"),
     [
@@ -362,6 +445,19 @@ def test_a_partition_column(tmp_path, photos):
         (["image,A", "b.png,1", "b.png,1"], ["line 3", "b.png again"]),
         (["image,A", "b.png,1", "z.png,1"], ["unknown image z.png"]),
         (["image,A", "b.png,1", "../photos/a a.jpg,1"], ["unknown image ../photos"]),
+        (["image,A", "b.png,1", "", "a a.jpg"], ["line 4", "2 cells", "1"]),
+        (["image,A", "b.png,1", "a a.jpg,1,0"], ["line 3", "2 cells", "3"]),
+        (["image,A", "b.png,1,"], ["line 2", "2 cells", "3"]),
+        (["image,A,B", "b.png,1,"], ["line 2, B", "''"]),
+        (["image,A", "b.png,1.0"], ["line 2, A", "'1.0'"]),
+        (["image,A", "b.png,NA"], ["line 2, A", "'NA'"]),
+        (["image,A", '"b.png,1'], ["attributes.csv", "a CSV"]),
+        (["image,A,Split", "b.png,1,0"], ["line 1", "Split", "perhaps the partition"]),
+        (["image,A,set", "b.png,1,0"], ["line 1", "set", "perhaps the partition"]),
+        (["image,Fold,A", "b.png,1,0"], ["line 1", "Fold", "perhaps the partition"]),
+        (["image,A,IDENTITY", "b.png,1,0"], ["line 1", "IDENTITY", "perhaps the person"]),
+        (["image,Person,person,A", "b.png,x,y,1"], ["line 1", "different names"]),
+        (["image"], ["line 1", "different names"]),
         (["image,A"], ["only a header"]),
         ([""], ["line 1", "nothing"]),
     ],

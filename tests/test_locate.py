@@ -88,7 +88,7 @@ def test_the_files_that_are_wanted():
         ([IMAGES, "img_align_celeba/1.jpg"], "images", IMAGES),
         ([f"Img/{IMAGES}"], "images", f"Img/{IMAGES}"),
         (["img_align_celeba/1.jpg"], "images", "img_align_celeba"),
-        (["img_align_celeba/img_align_celeba/1.jpg"], "images", "img_align_celeba/img_align_celeba"),
+        (["img_align_celeba/img_align_celeba/1.jpg"], "images", "img_align_celeba"),
         (["img_align_celeba"], "images", None),
         ([f"Anno/{ATTRIBUTES}", "list_attr_celeba.csv"], "attributes", f"Anno/{ATTRIBUTES}"),
         (["list_attr_celeba.csv"], "attributes", "list_attr_celeba.csv"),
@@ -392,7 +392,7 @@ def kaggle(tmp_path, monkeypatch):
 
 def test_images_on_kaggle(downloads, kaggle):
     fill(kaggle.folder, "img_align_celeba/img_align_celeba/1.jpg", "list_attr_celeba.csv")
-    assert get([KAGGLE], downloads) == kaggle.folder / "img_align_celeba/img_align_celeba"
+    assert get([KAGGLE], downloads) == kaggle.folder / "img_align_celeba"
     assert kaggle.asked == [("jessicali9530/celeba-dataset", None)]
     with one_line(KAGGLE, "no landmarks.zip in"):
         get([KAGGLE], downloads, Wanted("images", "landmarks.zip", MD5, ()))

@@ -107,8 +107,9 @@ def expected_size(settings: CelebaSettings) -> tuple[int, int]:
 
 
 def _bytes_of(path: Path) -> int:
-    """Of an archive, or of all files in a folder."""
-    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    """Of an archive, or of all files in a folder and below."""
+    files = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _files(settings: CelebaSettings, downloads: Path) -> dict[str, Path]:
@@ -150,10 +151,11 @@ def _acquired(key: str, places: list[str], downloads: Path) -> Path:
 
 
 class _Folder:
-    """Unpacked images."""
+    """Unpacked images, in any folder below `path`, as in a zip; what can't be taken of them is added to `flaws`."""
 
-    def __init__(self, path: Path) -> None:
-        self._files = image_files(path)
+    def __init__(self, path: Path, flaws: list[Flaw]) -> None:
+        self._files, left_out = image_files(path, below=True)
+        flaws += left_out
         self.names = sorted(self._files)
 
     def read(self, name: str) -> bytes:
@@ -167,7 +169,7 @@ class _Folder:
 def _open_images(path: Path, flaws: list[Flaw]) -> Iterator[Images]:
     """The images of a zip, what can't be trusted of it added to `flaws`; or those of an unpacked folder."""
     if path.is_dir():
-        yield _Folder(path)
+        yield _Folder(path, flaws)
     else:
         with open_archive(path, flaws) as archive:
             yield archive

@@ -62,8 +62,8 @@ def find(folder: Path, wanted: Wanted) -> Path | None:
             if Path(name).suffix and path.is_file():
                 return path
             if not Path(name).suffix and path.is_dir():
-                # Kaggle's archive has the folder in a folder of the same name.
-                return path / name if (path / name).is_dir() else path
+                # Kaggle's archive has the images in a folder of the same name below: images are looked for in both.
+                return path
     return None
 
 
