@@ -1,6 +1,5 @@
 """The data in figures: how many images of how many persons, what the attributes are like, what two splits share."""
 
-import csv
 import mmap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,14 +103,12 @@ def attribute_rates(names: tuple[str, ...], values: np.ndarray, partitions: np.n
 
     `values`: (n, A), 1 or -1; `partitions`: (n,), indices in splits.PARTITIONS, -1 for an image in none.
     """
-    chosen = {f"{split}_rate": partitions == number for number, split in enumerate(PARTITIONS)}
-    has = values > 0
-    groups = {"rate": has} | {column: has[rows] for column, rows in chosen.items()}
-    rates = {column: group.mean(0) for column, group in groups.items() if len(group)}
-    return [
-        {"attribute": name, **{column: float(rate[number]) for column, rate in rates.items()}}
-        for number, name in enumerate(names)
-    ]
+    import pandas as pd
+
+    has = pd.DataFrame(values > 0, columns=names)
+    rates = {f"{split}_rate": has[partitions == number].mean() for number, split in enumerate(PARTITIONS)}
+    table = pd.DataFrame({"rate": has.mean()} | rates).dropna(axis=1, how="all")
+    return table.rename_axis("attribute").reset_index().to_dict("records")
 
 
 def phi_coefficients(values: np.ndarray) -> np.ndarray:
@@ -172,16 +169,19 @@ def size_rows(what: str, archive: Archive) -> list[dict[str, int | str]]:
 
 def count_skipped(path: Path) -> int:
     """Rows of the list of images that were left out. Raises FacevaeError if it is missing or no such list."""
+    import pandas as pd
+
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file)
-            header = next(rows, [])
-            if header == _SKIPPED_COLUMNS:
-                return sum(1 for _ in rows)
-            found = f"the columns {', '.join(header)}"[:60] if header else "an empty file"
+        # The header as a row, for else pandas would take a surplus first column for an index.
+        header, *rows = pd.read_csv(path, header=None, dtype=str, na_filter=False).to_numpy().tolist()
+        if header == _SKIPPED_COLUMNS:
+            return len(rows)
+        found = f"the columns {', '.join(header)}"[:60]
     except FileNotFoundError:
         found = "no such file"
-    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8
+    except pd.errors.EmptyDataError:
+        found = "an empty file"
+    except ValueError as error:  # not UTF-8, or a row with more cells
         found = str(error)
     raise FacevaeError(
         where=path, expected="a CSV with the columns image and reason", found=found, fix="run stages.download"
