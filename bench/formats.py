@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.celeba.tables import IMAGES
 from facevae.core.params import load_section
 from facevae.imaging.codec import decode
@@ -61,7 +61,7 @@ def framed_images(project: Path, size: int, images: int) -> list[np.ndarray]:
     frame = SquareFrame(settings.crop, size, settings.resample)
     with zipfile.ZipFile(project / "data/raw" / IMAGES) as file:
         names = sorted(file.namelist())
-        return [frame(decode(file.read(name), name)) for name in spread(names, min(images, len(names)))]
+        return [frame(decode(file.read(name), name)) for name in evenly_spaced(names, min(images, len(names)))]
 
 
 def encode_as(name: str, image: np.ndarray) -> bytes:

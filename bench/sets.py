@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, PARTITION_FILE
 from facevae.core.files import atomic_folder
 
@@ -65,7 +65,7 @@ def photographs(celeba: Path, work: Path, params: Path, workers: int, part: int)
     names = _names(whole / "data/raw" / IMAGES)
     if part < len(names):
         with atomic_folder(source) as made:
-            _unpack(whole / "data/raw" / IMAGES, spread(names, part), made / IMAGE_FOLDER)
+            _unpack(whole / "data/raw" / IMAGES, evenly_spaced(names, part), made / IMAGE_FOLDER)
             # The whole annotation beside a part of the images, as people have them.
             for name in (ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE):
                 (made / name).symlink_to((whole / "data/raw" / name).resolve())

@@ -8,7 +8,7 @@ import typer
 from facevae.core.command import run
 from facevae.core.options import Params, Workers
 from facevae.core.params import load_section
-from facevae.data.noise import Noise, NoiseSettings, in_words
+from facevae.data.noise import Noise, NoiseSettings, format_sigma
 from facevae.imaging.archive import open_archive
 from facevae.preparation.add_noise import write_noisy
 
@@ -31,7 +31,7 @@ def main(
     with open_archive(archive) as clean:
         noise = Noise(settings.sigma, settings.seed)
         write_noisy(clean, output, noise, settings.model_dump(), workers)
-    print(f"{output}: {len(clean.names)} images with noise of sigma {in_words(settings.sigma)}")
+    print(f"{output}: {len(clean.names)} images with noise of sigma {format_sigma(settings.sigma)}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.core.command import run
 from facevae.core.options import Params, Workers
 from facevae.core.params import load_section
@@ -41,7 +41,7 @@ def main(
         frame = SquareFrame(settings.crop, settings.size, settings.resample)
     with open_archive(archive) as raw:
         count = raw.count(settings.images)
-        names = raw.names[:count] if model == "dae" else spread(raw.names, count)
+        names = raw.names[:count] if model == "dae" else evenly_spaced(raw.names, count)
         facts = write_framed(raw, names, output, frame, f"crop_pad {model}", workers)
     print(f"{output}: {facts['images']} images of {facts['width']}x{facts['height']}")
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, JpegImagePlugin
 from raw_data import encoded, one_line, photo
 
-from facevae.imaging.codec import cover, decode, decode_image, decoded_size, encode_jpeg, encode_png
+from facevae.imaging.codec import decode, decode_image, decoded_size, encode_jpeg, encode_png, resize_to_fill
 from facevae.imaging.frames import PadFrame, SquareFrame, frame_from_facts
 from facevae.imaging.names import stem
 
@@ -134,10 +134,10 @@ def test_a_frame_is_rebuilt_from_its_facts(frame):
 def test_cover_fills_the_size_from_the_centre():
     wide = np.zeros((218, 400, 3), np.uint8)
     wide[:, 111:289] = 255  # the middle 178 columns
-    covered = cover(wide, (178, 218))
+    covered = resize_to_fill(wide, (178, 218))
     assert covered.shape == (218, 178, 3) and covered[:, 2:-2].min() == 255
     for width, height in ((179, 1000), (1000, 179), (300, 367)):
-        assert cover(photo(1, width, height), (178, 218)).shape == (218, 178, 3)
+        assert resize_to_fill(photo(1, width, height), (178, 218)).shape == (218, 178, 3)
 
 
 def test_stem():

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from raw_data import make_params, write_entries
 
-from facevae.data.noise import Noise, NoiseSettings, in_words
+from facevae.data.noise import Noise, NoiseSettings, format_sigma
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode, encode_png
 from stages import add_noise
@@ -94,7 +94,7 @@ def test_the_stage_takes_a_range(tmp_path, capsys):
             assert np.array_equal(decode(noisy.read(f"{name}.tif"), name), Noise([10.0, 30.0], 1)(name, GREY))
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"{tmp_path / 'noisy.zip'}: 3 images with noise of sigma 10 to 30"
-    assert in_words([12.5, 12.5]) == in_words(12.5) == "12.5"
+    assert format_sigma([12.5, 12.5]) == format_sigma(12.5) == "12.5"
 
 
 @pytest.mark.parametrize(

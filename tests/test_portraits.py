@@ -9,7 +9,7 @@ from raw_data import one_line, photo
 
 from facevae.app.outputs import check_outputs, name_outputs, write_image
 from facevae.app.portraits import PortraitFrame, find_images, read_image
-from facevae.imaging.codec import cover
+from facevae.imaging.codec import resize_to_fill
 from facevae.imaging.frames import SquareFrame
 
 CELEBA = PortraitFrame((178, 218), SquareFrame(148, 64, "bilinear"))
@@ -30,7 +30,7 @@ def test_an_image_of_the_models_size_is_taken_as_it_is():
 def test_an_image_of_another_size_covers_the_trainings_first(size):
     image = photo(3, *size)
     framed = CELEBA(image, "x")
-    assert framed.shape == (64, 64, 3) and np.array_equal(framed, CELEBA.square(cover(image, (178, 218))))
+    assert framed.shape == (64, 64, 3) and np.array_equal(framed, CELEBA.square(resize_to_fill(image, (178, 218))))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from facevae.celeba.splits import CELEBA_SHARES, partition_by_name, partition_by_order, spread, train_with_persons
+from facevae.celeba.splits import (
+    CELEBA_SHARES,
+    evenly_spaced,
+    partition_by_name,
+    partition_by_order,
+    train_with_persons,
+)
 
 
 def test_by_order_follows_celebas_proportions():
@@ -22,12 +28,12 @@ def test_by_name_is_stable_and_proportionate():
 
 
 def test_spread_is_even_and_in_order():
-    assert spread(range(10), 5) == [0, 2, 4, 6, 8]
-    assert list(spread("abc", 3)) == ["a", "b", "c"]
-    assert spread(range(100), 1) == [0]
+    assert evenly_spaced(range(10), 5) == [0, 2, 4, 6, 8]
+    assert list(evenly_spaced("abc", 3)) == ["a", "b", "c"]
+    assert evenly_spaced(range(100), 1) == [0]
     # All of the parts of a sorted list are met in proportion, as its first items are not.
     partitions = [0] * 80 + [1] * 10 + [2] * 10
-    assert Counter(spread(partitions, 20)) == {0: 16, 1: 2, 2: 2}
+    assert Counter(evenly_spaced(partitions, 20)) == {0: 16, 1: 2, 2: 2}
 
 
 @pytest.mark.parametrize(("count", "share", "trained"), [(1000, 0.6, 600), (10, 0.6, 6), (3, 0.5, 2), (1, 0.1, 0)])

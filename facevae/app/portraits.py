@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.imaging.codec import FORMATS, cover, decode
+from facevae.imaging.codec import FORMATS, decode, resize_to_fill
 from facevae.imaging.frames import SquareFrame, VaeCrop
 from facevae.imaging.names import IMAGE_SUFFIXES
 
@@ -20,7 +20,7 @@ class PortraitFrame:
     """Brings an image of any size to the model's square: (height, width, 3) uint8 -> (S, S, 3) uint8.
 
     `source`: the size of the images that the model was trained on, before `square` cut them. An image of another size
-    is first scaled to just cover it, as stages.download does with photos of different sizes. One of S x S pixels is
+    is first scaled to just resize_to_fill it, as stages.download does with photos of different sizes. One of S x S pixels is
     taken as it is: most likely this tool made it.
     """
 
@@ -53,7 +53,7 @@ class PortraitFrame:
                 expected=f"at least {smallest[0]}x{smallest[1]} pixels, or exactly {side}x{side}",
                 found=f"{size[0]}x{size[1]}", fix="take a larger image: enlarging it adds nothing that the model sees",
             )  # fmt: skip
-        return self.square(image if size == self.source else cover(image, self.source))
+        return self.square(image if size == self.source else resize_to_fill(image, self.source))
 
     def describe(self, image: np.ndarray) -> str:
         """What `__call__` does to such an image, in words, measured on the image itself."""

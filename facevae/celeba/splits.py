@@ -64,7 +64,7 @@ def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
     return trains[inverse]
 
 
-def spread(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:
+def evenly_spaced(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:
     """`count` of the items, evenly spaced and in their order; all of them as they are.
 
     CelebA's partitions follow each other in number, so its first images are all of train; evenly

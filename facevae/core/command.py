@@ -1,4 +1,4 @@
-"""What every command shares: an error that a user can mend ends in one line and exit code 1."""
+"""What every command shares: an error that a user can correct ends in one line and exit code 1."""
 
 import sys
 from collections.abc import Callable
@@ -23,6 +23,6 @@ def start(app: typer.Typer) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        # A full disk or a forbidden folder is the user's to mend as well; anything else keeps its traceback.
+        # A full disk or a forbidden folder is the user's to correct as well; anything else keeps its traceback.
         print(f"error: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -2,7 +2,7 @@
 
 
 class FacevaeError(Exception):
-    """A mistake that whoever runs a command can mend.
+    """An error that whoever runs a command can correct.
 
     Reads as one line: ``where: expected ..., found ...; what to do``.
     """

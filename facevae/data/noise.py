@@ -34,7 +34,7 @@ _Levels = _Level | Annotated[list[_Level], Field(min_length=2, max_length=2)]
 # A standard deviation in 8-bit grey levels, or the two ends of a range that each image's own is drawn from, evenly.
 Sigma = Annotated[float | list[float], PlainValidator(_checked, json_schema_input_type=_Levels)]
 
-# The same, or the sigma of the stored noise.
+# A sigma as above, or `same`: that of the stored noise.
 FreshSigma = Annotated[
     float | list[float] | str, PlainValidator(_checked_fresh, json_schema_input_type=_Levels | Literal["same"])
 ]
@@ -45,7 +45,7 @@ def ends(sigma: float | list[float]) -> tuple[float, float]:
     return (sigma[0], sigma[1]) if isinstance(sigma, list) else (sigma, sigma)
 
 
-def in_words(sigma: float | list[float]) -> str:
+def format_sigma(sigma: float | list[float]) -> str:
     """A sigma or a range of it, to be printed."""
     low, high = ends(sigma)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.data.arrays import VaeArrays
 from facevae.evaluation.frechet import FrechetDistance
 from facevae.latents.encoding import decode_all, posterior_means, prior_draws
@@ -25,7 +25,7 @@ def frechet_distances(
     spread: what other real images score, below which no sample needs to get.
     """
     test, train = arrays.images["test"][:most], arrays.images["train"]
-    others = train[np.array(spread(range(len(train)), min(len(test), len(train))))]
+    others = train[np.array(evenly_spaced(range(len(train)), min(len(test), len(train))))]
     distance = FrechetDistance(judge, _floats(test), device)
     latents = {
         "reconstructions": posterior_means(vae, test, device),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
 from facevae.figures.base import bars, heat_map, image_sheet
 from facevae.imaging.archive import Archive
@@ -55,7 +55,7 @@ def choose_faces(archives: Sequence[Archive], count: int) -> list[str]:
         for archive in others:
             shared.intersection_update(map(stem, archive.names))
         if shared:
-            return spread(sorted(shared), min(count, len(shared)))
+            return evenly_spaced(sorted(shared), min(count, len(shared)))
     raise FacevaeError(
         where=archives[1].path, expected=f"images of {archives[0].path}", found="none of them",
         fix="run stages.crop_pad and stages.add_noise again",

@@ -9,7 +9,7 @@ from pydantic import Field
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from facevae.celeba.splits import spread
+from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.data.arrays import VaeArrays
@@ -129,7 +129,7 @@ def _draw_maps(folder: Path, arrays: VaeArrays, posteriors: Posteriors, settings
     """Write pca.png and tsne.png: the same latents, those of training faces and of unseen ones side by side."""
     unseen = min(arrays.counts["test"], settings.points // 2)
     numbers = {
-        split: np.array(spread(range(arrays.counts[split]), min(arrays.counts[split], count)))
+        split: np.array(evenly_spaced(range(arrays.counts[split]), min(arrays.counts[split], count)))
         for split, count in (("train", settings.points - unseen), ("test", unseen))
     }
     latents = np.concatenate([posteriors.mu[split].numpy()[chosen] for split, chosen in numbers.items()])

@@ -169,7 +169,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path, flaws: list[Flaw] | None = None) -> Iterator[Archive]:
-    """Open an archive, whoever made it; its images may lie in any folder.
+    """Open an archive, made by a stage or not; its images may lie in any folder.
 
     Raises FacevaeError if it is no whole zip or has no image. What is wrong with single images, an unsafe name, a link,
     a name that two of them have, is an error too; or, if a list is given, added to `flaws` and left out.

@@ -22,8 +22,8 @@ LARGEST = 64_000_000
 """Pixels of an image that is decoded, 192 MB: a small file can claim to be one of 50,000 pixels a side."""
 
 
-def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`image` scaled so that it just covers `size`, what sticks out cut off evenly on both sides."""
+def resize_to_fill(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`image` scaled, in proportion, until it fills `size`; what sticks out is cut off evenly on both sides."""
     height, width = image.shape[:2]
     scale = max(size[0] / width, size[1] / height)
     scaled = max(size[0], round(width * scale)), max(size[1], round(height * scale))
@@ -108,7 +108,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         # Pillow's own conversion would clip to white.
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise ValueError("grey levels of 32 bits, whose black and white nobody says")
+        raise ValueError("grey levels of 32 bits, for which black and white are not defined")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

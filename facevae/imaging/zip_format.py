@@ -165,7 +165,7 @@ class ZipWriter:
         self.note(name, len(data), crc)
 
     def note(self, name: str, size: int, crc: int) -> None:
-        """Take up an entry whose `stored_header` and bytes somebody else writes where the last entry ends."""
+        """Record an entry whose `stored_header` and bytes the caller writes where the last entry ends."""
         encoded = name.encode()
         self._names += encoded
         self._lengths.append(len(encoded))

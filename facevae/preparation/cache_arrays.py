@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facevae.celeba.splits import PARTITIONS, DaeCache, VaeCache, spread, train_with_persons
+from facevae.celeba.splits import PARTITIONS, DaeCache, VaeCache, evenly_spaced, train_with_persons
 from facevae.celeba.tables import AttributeTable, read_attributes, read_identities, read_partitions
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_folder, write_json
@@ -30,7 +30,7 @@ def cache_dae(
 ) -> dict[str, Any]:
     """Write clean and noisy arrays side by side, train then test, to `folder`; return the manifest.
 
-    The first images train, but nobody stands in both splits: whom an image of the first ones shows trains with all of
+    The first images train, but no person is in both splits: whom an image of the first ones shows trains with all of
     his, `splits.train_with_persons` says how. Raises FacevaeError if there are too few images, a split would be empty,
     or the two archives don't hold the same images in the same size.
     """
@@ -63,7 +63,7 @@ def cache_vae(
     partition, or a split would be empty.
     """
     with open_archive(images_path) as archive, atomic_folder(folder) as made:
-        chosen = spread(archive.names, archive.count(settings.images))
+        chosen = evenly_spaced(archive.names, archive.count(settings.images))
         shape = _shape(archive, len(chosen))
         partitions = read_partitions(partition_path).of(chosen, "partition")
         # Stable: by partition, and by name inside.

@@ -88,8 +88,8 @@ def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays,
         "attributes": len(table.names),
         **_strongest(correlations),
         **({"persons": len(np.unique(_known(identities, images)))} if len(identities) else {}),
-        "brightness": _mean_and_spread(np.concatenate([brightness(split) for split in vae.images.values()])),
-        **({"eye_distance": _mean_and_spread(eye_distances(landmarks.values[placed]))} if len(placed) else {}),
+        "brightness": _mean_and_std(np.concatenate([brightness(split) for split in vae.images.values()])),
+        **({"eye_distance": _mean_and_std(eye_distances(landmarks.values[placed]))} if len(placed) else {}),
         "dae": _describe_splits(dae.clean, dae.images, identities),
         "vae": _describe_splits(vae.images, vae.names, identities),
     }
@@ -213,7 +213,7 @@ def _one_by_one(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _known(identities: NumberTable, images: list[str]) -> np.ndarray:
-    """Whom the images show, (n,), those left out of which nobody knows it."""
+    """The persons on the images, (n,); images of unknown persons are left out."""
     found = identities.find(images)
     return found[found >= 0]
 
@@ -224,6 +224,6 @@ def _strongest(correlations: np.ndarray) -> dict[str, float]:
     return {"strongest_correlation": float(pairs[np.abs(pairs).argmax()])} if len(pairs) else {}
 
 
-def _mean_and_spread(values: np.ndarray) -> dict[str, float]:
+def _mean_and_std(values: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation."""
     return {"mean": float(values.mean()), "spread": float(values.std())}

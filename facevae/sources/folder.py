@@ -22,7 +22,7 @@ from facevae.celeba.tables import (
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.imaging.archive import Flaw
-from facevae.imaging.codec import cover, decode, encode_jpeg
+from facevae.imaging.codec import decode, encode_jpeg, resize_to_fill
 from facevae.imaging.zip_format import write_zip
 from facevae.jobs.progress import track
 from facevae.jobs.workers import ordered_map
@@ -79,4 +79,4 @@ def _reencode(size: tuple[int, int] | None, file: Path) -> bytes | str:
         image = decode(file.read_bytes(), file)
     except FacevaeError as error:
         return error.found
-    return encode_jpeg(image if size is None else cover(image, size))
+    return encode_jpeg(image if size is None else resize_to_fill(image, size))

@@ -77,8 +77,8 @@ class _Row(NamedTuple):
 def read_photos(folder: Path, table: Path) -> Photos:
     """Read the CSV and match it with the images in `folder`: every row needs its image; images without a row are flaws.
 
-    Without a partition column a hash of the person's name decides, or without that either, of the file's: so nobody
-    stands in two splits. Raises FacevaeError for whatever else is wrong.
+    Without a partition column a hash of the person's name decides, or without that either, of the file's: so no
+    person is in two splits. Raises FacevaeError for whatever else is wrong.
     """
     (files, flaws), (names, rows) = image_files(folder), _read_csv(table)
     _check_rows(folder, table, files.keys() | {flaw.image for flaw in flaws}, rows.keys())
