@@ -1,14 +1,16 @@
 """CelebA's formats: what is written is read, and what is wrong is named with its line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from raw_data import SAMPLE, one_line
+from raw_data import REPOSITORY, SAMPLE, one_line
 
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.forms import parse_attributes, parse_identities, parse_partitions
-from facevae.celeba.tables import write_attributes, write_numbers
+from facevae.celeba.tables import read_attributes, write_attributes, write_numbers
 
 GOOD = "3\nSmiling Young\n1.jpg  1 -1\n2.jpg -1 -1\n3.jpg -1  1\n"
 
@@ -113,6 +115,81 @@ def test_partitions_and_identities(tmp_path):
 def test_a_wrong_partition_names_the_line(tmp_path, text, parts):
     with one_line(*parts):
         parse_partitions(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (",image_id,Smiling,Young\n0,1.jpg,1,-1\n1,2.jpg,-1,1\n", "pandas' index"),
+        ("image_id , Smiling , Young\n 1.jpg , 1 , -1 \n2.jpg,-1,1\n", "spaces"),
+        ('"image_id","Smiling","Young"\n"1.jpg",1,-1\n"2.jpg",-1,1\n', "quoted names"),
+        ("\ufeffimage_id,Smiling,Young\r\n1.jpg,1,-1\r\n2.jpg,-1,1", "Excel's"),
+    ],
+)
+def test_forms_of_a_csv(tmp_path, text, form):
+    table = parse_attributes(written(tmp_path, text))
+    assert (table.images, table.names) == (["1.jpg", "2.jpg"], ("Smiling", "Young")), form
+    assert table.values.tolist() == [[1, -1], [-1, 1]]
+    numbers = "\n".join(line.rsplit(",", 1)[0].replace("-1", "0") for line in text.splitlines())
+    assert parse_partitions(written(tmp_path, numbers)).by_stem() == {"1": 1, "2": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "parts"),
+    [
+        ("image_id,A\n1.jpg,1\n2.jpg,1,\n", 3, ["1 values", "2 values"]),
+        ("image_id,A\n1.jpg,1,1\n2.jpg,1,1\n", 2, ["1 values", "2 values"]),
+        ("image_id,A,B\n1.jpg,1,1\n2.jpg,1\n", 3, ["2 values", "1 values"]),
+        ("image_id,A,B\n1.jpg,1\n2.jpg,1,1\n", 2, ["2 values", "1 values"]),
+        ("image_id,A\n\n1.jpg,1\n", 2, ["1 values", "0 values"]),
+        ("image_id,A\n1.jpg,1\n\n2.jpg,1\n", 3, ["1 values", "0 values"]),
+        ("image_id,A\n1.jpg,1\r2.jpg,1\n", 2, ["a line of text"]),
+        ("image_id,A\n1.jpg,NA\n", 2, ["1 or -1 for A", "'NA'"]),
+        ("image_id,A\n1.jpg,1.0\n", 2, ["1 or -1 for A", "'1.0'"]),
+        ("image_id,A\n,1\n", 2, ["an image's file name"]),
+        ("image_id,A,A\n1.jpg,1,1\n", 1, ["different names"]),
+        ("1.jpg,1\n2.jpg,1\n", 1, ["different names"]),
+        ("image_id,A\n1.jpg,1\n2.jpg\0,1\n", 3, ["a line of text"]),
+    ],
+)
+def test_what_pandas_alone_would_let_pass(tmp_path, text, line, parts):
+    """It fills short rows, takes a surplus cell of all rows for an index, and skips empty lines."""
+    path = written(tmp_path, text)
+    with one_line(f"{path}, line {line}:", *parts):
+        parse_attributes(path)
+
+
+def test_a_surplus_attribute_is_named(tmp_path):
+    lines = [" ".join([*ATTRIBUTES, "Happy"]), "1.jpg" + 41 * " 1"]
+    with one_line("line 2", "another one, Happy"):
+        parse_attributes(written(tmp_path, "\n".join(["1", *lines])), ATTRIBUTES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [("2.jpg -1", "2.jpg 1", 4), (" -1 -1\n", " -1\n", 4), ("3.jpg", "1.jpg", 5), ("3\n", "4\n", 1), ("2.", "\0.", 4)],
+)
+def test_what_download_did_not_write_is_refused(tmp_path, old, new, line):
+    """The stages' own reader takes the one form that is written, byte by byte."""
+    write_attributes(tmp_path / "list.txt", ["1.jpg", "2.jpg", "3.jpg"], ["A", "B"], [[1, -1], [-1, -1], [-1, 1]])
+    text = (tmp_path / "list.txt").read_text()
+    assert read_attributes(tmp_path / "list.txt").values.tolist() == [[1, -1], [-1, -1], [-1, 1]]
+    with one_line(f"line {line}:", "run stages.download again"):
+        read_attributes(written(tmp_path, text.replace(old, new, 1)))
+
+
+def test_reading_what_download_wrote_loads_no_pandas(tmp_path):
+    write_attributes(tmp_path / "a.txt", ["1.jpg"], ["A"], [[1]])
+    write_numbers(tmp_path / "n.txt", ["1.jpg"], [2])
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from facevae.celeba.tables import read_attributes, read_identities, read_partitions\n"
+        "import facevae.celeba.forms, facevae.core.tables, stages.cache_arrays, stages.download\n"
+        f"read_attributes(Path({str(tmp_path / 'a.txt')!r}))\n"
+        f"read_identities(Path({str(tmp_path / 'n.txt')!r})); read_partitions(Path({str(tmp_path / 'n.txt')!r}))\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
 def test_missing_files(tmp_path):

@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
-from facevae.celeba.tables import LANDMARKS
+from facevae.celeba.tables import (
+    LANDMARKS,
+    read_attributes,
+    read_identities,
+    read_partitions,
+    write_attributes,
+    write_numbers,
+)
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import open_archive
 from facevae.imaging.names import stem
@@ -117,6 +124,44 @@ def test_a_damaged_annotation(file, annotation, damage):
     assert set(np.unique(table.values)) <= {-1, 1} and len(set(map(stem, images))) == len(images)
 
 
+@given(tables(), damages())
+@quick
+def test_what_is_written_and_then_damaged(file, table, damage):
+    """Both readers read what is written; of what is damaged either reads what stands there, or says that it is."""
+    images, names, values = table
+    write_attributes(file, images, names, values)
+    for read in (read_attributes, parse_attributes):
+        found = read(file)
+        assert (found.images, list(found.names), found.values.tolist()) == (images, names, values)
+    file.write_bytes(damage(file.read_bytes()))
+    try:
+        found = read_attributes(file)
+    except FacevaeError as error:
+        assert str(file) in str(error) and "\n" not in str(error)
+        return
+    assert (found.images, list(found.names), found.values.tolist()) == plainly(file.read_bytes())
+    again = parse_attributes(file)
+    assert (again.images, again.names, again.values.tolist()) == (found.images, found.names, found.values.tolist())
+
+
+@given(st.lists(st.tuples(file_names, st.integers(0, 2)), max_size=6, unique_by=lambda row: stem(row[0])), damages())
+@quick
+def test_numbers_that_are_written_and_then_damaged(file, rows, damage):
+    write_numbers(file, *zip(*rows, strict=True)) if rows else write_numbers(file, [], [])
+    for damaged in (False, True):
+        if damaged:
+            file.write_bytes(damage(file.read_bytes()))
+        for read, parse in ((read_partitions, parse_partitions), (read_identities, parse_identities)):
+            try:
+                found = read(file)
+            except FacevaeError as error:
+                assert damaged and "\n" not in str(error)
+                continue
+            again = parse(file)
+            assert (found.images, found.numbers.tolist()) == (again.images, again.numbers.tolist())
+            assert damaged or list(zip(found.images, found.numbers.tolist(), strict=True)) == rows
+
+
 @given(st.one_of(st.binary(max_size=300), st.text(alphabet='01-,. \n\r\t"jpg', max_size=80).map(str.encode)))
 @example(b"9" * 5000 + b"\na b\n")
 @example(b"1\n" + b"x " * 40_000 + b"\n")
@@ -125,7 +170,8 @@ def test_a_damaged_annotation(file, annotation, damage):
 @quick
 def test_anything_at_all(file, data):
     file.write_bytes(data)
-    for read in (parse_attributes, parse_partitions, parse_identities, parse_landmarks):
+    parse = (parse_attributes, parse_partitions, parse_identities, parse_landmarks)
+    for read in (*parse, read_attributes, read_partitions, read_identities):
         try:
             found = read(file)
         except FacevaeError as error:
