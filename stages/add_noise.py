@@ -7,10 +7,6 @@ import typer
 
 from facevae.core.command import run
 from facevae.core.options import Params, Workers
-from facevae.core.params import load_section
-from facevae.data.noise import Noise, NoiseSettings, format_sigma
-from facevae.imaging.archive import open_archive
-from facevae.preparation.add_noise import write_noisy
 
 
 def main(
@@ -27,6 +23,11 @@ def main(
 
     Parameters: add_noise (sigma: standard deviation in 8-bit grey levels, or the range of it; seed).
     """
+    from facevae.core.params import load_section
+    from facevae.data.noise import Noise, NoiseSettings, format_sigma
+    from facevae.imaging.archive import open_archive
+    from facevae.preparation.add_noise import write_noisy
+
     settings = load_section(params, "add_noise", NoiseSettings)
     with open_archive(archive) as clean:
         noise = Noise(settings.sigma, settings.seed)

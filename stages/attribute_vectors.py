@@ -7,27 +7,6 @@ import typer
 
 from facevae.core.command import run
 from facevae.core.options import Device, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_vae
-from facevae.evaluation.edits import Faces, check_judged
-from facevae.evaluation.plausibility import possible
-from facevae.evaluation.strengths import recommend
-from facevae.figures.base import heat_map
-from facevae.latents.posteriors import load_posteriors
-from facevae.latents.vectors import (
-    VectorSettings,
-    cosine_table,
-    cosines_of,
-    find_vectors,
-    save_vectors,
-    stability,
-    vector_table,
-)
-from facevae.models import classifier
-from facevae.models.vae import rebuild
-from facevae.nn.device import measure_on
-from facevae.nn.model_files import load_weights
 
 
 def main(
@@ -52,6 +31,28 @@ def main(
     Parameters: attribute_vectors (method: whose vectors edits use; ridge; conditional: attributes that no edit shall
     move; bootstrap: replicates of the stability; strengths, success, faces, context: how the strength is chosen; seed).
     """
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_vae
+    from facevae.evaluation.edits import Faces, check_judged
+    from facevae.evaluation.plausibility import possible
+    from facevae.evaluation.strengths import recommend
+    from facevae.figures.base import heat_map
+    from facevae.latents.posteriors import load_posteriors
+    from facevae.latents.vectors import (
+        VectorSettings,
+        cosine_table,
+        cosines_of,
+        find_vectors,
+        save_vectors,
+        stability,
+        vector_table,
+    )
+    from facevae.models import classifier
+    from facevae.models.vae import rebuild
+    from facevae.nn.device import measure_on
+    from facevae.nn.model_files import load_weights
+
     settings = load_section(params, "attribute_vectors", VectorSettings)
     data = open_vae(arrays)
     posteriors = load_posteriors(latents, data.counts)

@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.celeba.splits import DaeCache, VaeCache
 from facevae.core.command import run
 from facevae.core.options import Params, Workers
-from facevae.core.params import load_section
-from facevae.preparation.cache_arrays import cache_dae, cache_vae
 
 
 def main(
@@ -29,6 +26,10 @@ def main(
     Parameters: cache_arrays.dae (images: the first so many, train_share) or cache_arrays.vae (images: so
     many, evenly spread).
     """
+    from facevae.celeba.splits import DaeCache, VaeCache
+    from facevae.core.params import load_section
+    from facevae.preparation.cache_arrays import cache_dae, cache_vae
+
     folder = data / model / "arrays"
     if model == "dae":
         settings = load_section(params, "cache_arrays.dae", DaeCache)

@@ -5,13 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.celeba.splits import evenly_spaced
 from facevae.core.command import run
 from facevae.core.options import Params, Workers
-from facevae.core.params import load_section
-from facevae.imaging.archive import open_archive
-from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
-from facevae.preparation.crop_pad import write_framed
 
 
 def main(
@@ -32,6 +27,12 @@ def main(
     Parameters: crop_pad.dae (images: the first so many, pad) or crop_pad.vae (images: so many, evenly
     spread; crop, size, resample).
     """
+    from facevae.celeba.splits import evenly_spaced
+    from facevae.core.params import load_section
+    from facevae.imaging.archive import open_archive
+    from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
+    from facevae.preparation.crop_pad import write_framed
+
     output = output or Path("data") / model / "images.zip"
     if model == "dae":
         settings = load_section(params, "crop_pad.dae", DaeCrop)

@@ -5,14 +5,8 @@ from typing import Annotated
 
 import typer
 
-from facevae.celeba.tables import IMAGES
 from facevae.core.command import run
 from facevae.core.options import Downloads, Params, Workers, default_downloads
-from facevae.core.params import load_section
-from facevae.preparation.disk_needs import tell_needs
-from facevae.sources.celeba import CelebaSettings, expected_size
-from facevae.sources.photos import CELEBA_SIZE
-from facevae.sources.source import SETTINGS, DownloadSettings, fill_raw
 
 
 def main(
@@ -32,6 +26,13 @@ def main(
 
     Parameters: download.source, and the section download.<source>.
     """
+    from facevae.celeba.tables import IMAGES
+    from facevae.core.params import load_section
+    from facevae.preparation.disk_needs import tell_needs
+    from facevae.sources.celeba import CelebaSettings, expected_size
+    from facevae.sources.photos import CELEBA_SIZE
+    from facevae.sources.source import SETTINGS, DownloadSettings, fill_raw
+
     source = load_section(params, "download", DownloadSettings).source
     settings = load_section(params, f"download.{source}", SETTINGS[source])
     if isinstance(settings, CelebaSettings):

@@ -7,11 +7,6 @@ import typer
 
 from facevae.core.command import run
 from facevae.core.options import Device
-from facevae.data.arrays import open_vae
-from facevae.latents.posteriors import encode_splits, save_posteriors
-from facevae.models.vae import rebuild
-from facevae.nn.device import measure_on
-from facevae.nn.model_files import load_weights
 
 
 def main(
@@ -28,6 +23,12 @@ def main(
 
     Parameters: none.
     """
+    from facevae.data.arrays import open_vae
+    from facevae.latents.posteriors import encode_splits, save_posteriors
+    from facevae.models.vae import rebuild
+    from facevae.nn.device import measure_on
+    from facevae.nn.model_files import load_weights
+
     data = open_vae(arrays)
     weights, facts = load_weights(model, "vae")
     chosen = measure_on(device, facts["settings"]["threads"])

@@ -6,17 +6,7 @@ from typing import Annotated
 import typer
 
 from facevae.core.command import run
-from facevae.core.files import write_json
 from facevae.core.options import Device, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_dae
-from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
-from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, sweep_noise
-from facevae.figures.base import image_sheet
-from facevae.models.dae import rebuild
-from facevae.nn.device import measure_on
-from facevae.nn.model_files import load_weights
 
 
 def main(
@@ -39,6 +29,17 @@ def main(
     Parameters: evaluate_dae (faces: how many the picture shows; self_ensemble: average the answers to an image and its
     mirror image; sweep_sigmas: the noise levels; sweep_images: how many images).
     """
+    from facevae.core.files import write_json
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_dae
+    from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
+    from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, sweep_noise
+    from facevae.figures.base import image_sheet
+    from facevae.models.dae import rebuild
+    from facevae.nn.device import measure_on
+    from facevae.nn.model_files import load_weights
+
     settings = load_section(params, "evaluate_dae", DaeEvaluation)
     data = open_dae(arrays)
     weights, facts = load_weights(model, "dae")

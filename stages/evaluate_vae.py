@@ -5,25 +5,8 @@ from typing import Annotated
 
 import typer
 
-from facevae.celeba.pairs import read_pairs
 from facevae.core.command import run
-from facevae.core.files import atomic_folder, write_json
 from facevae.core.options import Device, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_vae
-from facevae.evaluation.counterfactual import SCORE_COLUMNS
-from facevae.evaluation.vae import Models, VaeEvaluation, check_fit, evaluate_autoencoder
-from facevae.figures.vae import draw_pictures
-from facevae.imaging.frames import frame_from_facts
-from facevae.latents.mixture import load_mixture
-from facevae.latents.posteriors import load_posteriors
-from facevae.latents.vectors import load_vectors
-from facevae.models import classifier
-from facevae.models.identity import embedder
-from facevae.models.vae import rebuild
-from facevae.nn.device import measure_on
-from facevae.nn.model_files import load_weights
 
 
 def main(
@@ -49,6 +32,24 @@ def main(
     Parameters: evaluate_vae (attributes and strengths of the pictures; strength that is judged; how many faces,
     samples, edited and compared faces; of how many images the Frechet distances are; the network of LPIPS; seed).
     """
+    from facevae.celeba.pairs import read_pairs
+    from facevae.core.files import atomic_folder, write_json
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_vae
+    from facevae.evaluation.counterfactual import SCORE_COLUMNS
+    from facevae.evaluation.vae import Models, VaeEvaluation, check_fit, evaluate_autoencoder
+    from facevae.figures.vae import draw_pictures
+    from facevae.imaging.frames import frame_from_facts
+    from facevae.latents.mixture import load_mixture
+    from facevae.latents.posteriors import load_posteriors
+    from facevae.latents.vectors import load_vectors
+    from facevae.models import classifier
+    from facevae.models.identity import embedder
+    from facevae.models.vae import rebuild
+    from facevae.nn.device import measure_on
+    from facevae.nn.model_files import load_weights
+
     settings = load_section(params, "evaluate_vae", VaeEvaluation)
     data, directions = open_vae(arrays), load_vectors(models / "attribute_vectors.safetensors")
     loaded = {kind: load_weights(models / f"{kind}.safetensors", kind) for kind in ("vae", "judge", "identity")}

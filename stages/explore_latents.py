@@ -6,15 +6,7 @@ from typing import Annotated
 import typer
 
 from facevae.core.command import run
-from facevae.core.files import atomic_folder
 from facevae.core.options import Device, Params
-from facevae.core.params import load_section
-from facevae.data.arrays import open_vae
-from facevae.figures.latents import LatentExploration, check_fit, draw_explorations
-from facevae.latents.posteriors import load_posteriors
-from facevae.models.vae import rebuild
-from facevae.nn.device import measure_on
-from facevae.nn.model_files import load_weights
 
 
 def main(
@@ -38,6 +30,15 @@ def main(
     diagrams and diagram_cells of the analogies; grid_rows, grid_columns and grid_spacing of the neighbourhood; seed,
     which chooses the faces).
     """
+    from facevae.core.files import atomic_folder
+    from facevae.core.params import load_section
+    from facevae.data.arrays import open_vae
+    from facevae.figures.latents import LatentExploration, check_fit, draw_explorations
+    from facevae.latents.posteriors import load_posteriors
+    from facevae.models.vae import rebuild
+    from facevae.nn.device import measure_on
+    from facevae.nn.model_files import load_weights
+
     settings = load_section(params, "explore_latents", LatentExploration)
     data = open_vae(arrays)
     weights, facts = load_weights(model, "vae")

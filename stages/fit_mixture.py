@@ -7,10 +7,6 @@ import typer
 
 from facevae.core.command import run
 from facevae.core.options import Params
-from facevae.core.params import load_section
-from facevae.data.arrays import open_vae
-from facevae.latents.mixture import MixtureSettings, fit_mixture, save_mixture
-from facevae.latents.posteriors import load_posteriors
 
 
 def main(
@@ -27,6 +23,11 @@ def main(
 
     Parameters: fit_mixture (components: how many Gaussians; covariance: full or diag; seed).
     """
+    from facevae.core.params import load_section
+    from facevae.data.arrays import open_vae
+    from facevae.latents.mixture import MixtureSettings, fit_mixture, save_mixture
+    from facevae.latents.posteriors import load_posteriors
+
     settings = load_section(params, "fit_mixture", MixtureSettings)
     draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", settings.seed)
     save_mixture(output, fit_mixture(draws, settings))

@@ -6,16 +6,8 @@ from typing import Annotated
 
 import typer
 
-from facevae.celeba.tables import IMAGES, SKIPPED
 from facevae.core.command import run
-from facevae.core.files import atomic_folder, atomic_write, write_json
 from facevae.core.options import Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_dae, open_vae
-from facevae.figures.data import draw_contact_sheet, draw_correlations, draw_rates
-from facevae.imaging.archive import open_archive
-from facevae.preparation.report_data import ReportSettings, describe_data
 
 
 def main(
@@ -36,6 +28,15 @@ def main(
 
     Parameters: report_data (faces: how many faces.png shows).
     """
+    from facevae.celeba.tables import IMAGES, SKIPPED
+    from facevae.core.files import atomic_folder, atomic_write, write_json
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_dae, open_vae
+    from facevae.figures.data import draw_contact_sheet, draw_correlations, draw_rates
+    from facevae.imaging.archive import open_archive
+    from facevae.preparation.report_data import ReportSettings, describe_data
+
     settings = load_section(params, "report_data", ReportSettings)
     dae, vae = open_dae(data / "dae/arrays"), open_vae(data / "vae/arrays")
     with (

@@ -7,13 +7,6 @@ import typer
 
 from facevae.core.command import run
 from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_dae
-from facevae.models.dae import facts_of
-from facevae.nn.model_files import save_weights
-from facevae.training.dae import DaeSettings, train_denoiser
-from facevae.training.loop.run import Options, start_run
 
 
 def main(
@@ -36,6 +29,14 @@ def main(
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_dae
+    from facevae.models.dae import facts_of
+    from facevae.nn.model_files import save_weights
+    from facevae.training.dae import DaeSettings, train_denoiser
+    from facevae.training.loop.run import Options, start_run
+
     settings = load_section(params, "dae", DaeSettings)
     data = open_dae(arrays)
     options = Options(device, compile, logs, checkpoint_seconds)

@@ -6,20 +6,8 @@ from typing import Annotated
 
 import typer
 
-from facevae.celeba.tables import read_identities
 from facevae.core.command import run
-from facevae.core.files import write_json
 from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_vae
-from facevae.data.persons import persons_of, unseen_of
-from facevae.evaluation.identity import identity_metrics, in_words, verification_auc
-from facevae.models.classifier import rebuild
-from facevae.models.identity import facts_of
-from facevae.nn.model_files import load_weights, save_weights
-from facevae.training.identity import HISTORY_COLUMNS, IdentitySettings, digest, train_identity
-from facevae.training.loop.run import Options, start_run
 
 
 def main(
@@ -46,6 +34,19 @@ def main(
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
+    from facevae.celeba.tables import read_identities
+    from facevae.core.files import write_json
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_vae
+    from facevae.data.persons import persons_of, unseen_of
+    from facevae.evaluation.identity import identity_metrics, in_words, verification_auc
+    from facevae.models.classifier import rebuild
+    from facevae.models.identity import facts_of
+    from facevae.nn.model_files import load_weights, save_weights
+    from facevae.training.identity import HISTORY_COLUMNS, IdentitySettings, digest, train_identity
+    from facevae.training.loop.run import Options, start_run
+
     settings = load_section(params, "train_identity", IdentitySettings)
     data, known = open_vae(arrays), read_identities(identities).by_stem()
     judge_weights, judge_facts = load_weights(judge, "judge")

@@ -6,16 +6,7 @@ from typing import Annotated
 import typer
 
 from facevae.core.command import run
-from facevae.core.files import write_json
 from facevae.core.options import CheckpointSeconds, Compile, Device, Logs, Params
-from facevae.core.params import load_section
-from facevae.core.tables import write_table
-from facevae.data.arrays import open_vae
-from facevae.evaluation.judge import judge_accuracies
-from facevae.models.classifier import facts_of
-from facevae.nn.model_files import save_weights
-from facevae.training.classifier import ClassifierSettings, train_classifier
-from facevae.training.loop.run import Options, start_run
 
 
 def main(
@@ -39,6 +30,16 @@ def main(
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
+    from facevae.core.files import write_json
+    from facevae.core.params import load_section
+    from facevae.core.tables import write_table
+    from facevae.data.arrays import open_vae
+    from facevae.evaluation.judge import judge_accuracies
+    from facevae.models.classifier import facts_of
+    from facevae.nn.model_files import save_weights
+    from facevae.training.classifier import ClassifierSettings, train_classifier
+    from facevae.training.loop.run import Options, start_run
+
     settings = load_section(params, "train_judge", ClassifierSettings)
     data = open_vae(arrays)
     options = Options(device, compile, logs, checkpoint_seconds)

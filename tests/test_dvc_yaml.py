@@ -126,7 +126,9 @@ def choices(stage: str) -> list[str]:
 def reads_of(stage: str) -> tuple[Read, ...]:
     """The sections that a stage loads, found in its source; of those for `dae` and `vae` the ones for its argument."""
     module, argument = command_of(stage)
-    tree, namespace = source_tree(f"stages.{module}"), importlib.import_module(f"stages.{module}")
+    tree = source_tree(f"stages.{module}")
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    namespace = dict(binding for node in statements for binding in bindings(node))
     fields = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     found = []
     for node in ast.walk(tree):
@@ -136,14 +138,20 @@ def reads_of(stage: str) -> tuple[Read, ...]:
         if isinstance(key, ast.Constant):
             if argument is None or key.value.endswith(f".{argument}"):
                 assert isinstance(model, ast.Name)
-                found.append(Read(key.value, getattr(namespace, model.id), fields.get(id(node))))
+                found.append(Read(key.value, namespace[model.id], fields.get(id(node))))
         else:
             # f"section.{choice}" with TABLE[choice]: one of several, named by the parameter section.choice.
             section, choice = re.fullmatch(r"f'(\w+)\.\{(\w+)\}'", ast.unparse(key)).groups()
             table = re.fullmatch(rf"(\w+)\[{choice}\]", ast.unparse(model))[1]
-            for name, chosen in getattr(namespace, table).items():
+            for name, chosen in namespace[table].items():
                 found.append(Read(f"{section}.{name}", chosen, when=(f"{section}.{choice}", name)))
     return tuple(found)
+
+
+def bindings(node: ast.ImportFrom) -> list[tuple[str, Any]]:
+    """What a `from module import name, ...` binds."""
+    module = importlib.import_module(node.module)
+    return [(alias.asname or alias.name, getattr(module, alias.name)) for alias in node.names]
 
 
 def value_at(params: dict, key: str) -> Any:

@@ -20,7 +20,7 @@ class PortraitFrame:
     """Brings an image of any size to the model's square: (height, width, 3) uint8 -> (S, S, 3) uint8.
 
     `source`: the size of the images that the model was trained on, before `square` cut them. An image of another size
-    is first scaled to just resize_to_fill it, as stages.download does with photos of different sizes. One of S x S pixels is
+    is first scaled to just fill that, as stages.download does with photos of different sizes. One of S x S pixels is
     taken as it is: most likely this tool made it.
     """
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import auc, roc_curve
 from torch import Tensor
 
 from facevae.data.persons import Persons, Unseen
@@ -45,6 +44,9 @@ class Verification:
 
 def verify(embeddings: Tensor, identities: np.ndarray) -> Verification:
     """How well cosines tell pairs of one person's images from all others, of which there are both: (n, E), (n,)."""
+    # Imported here because the training that asks for this after each epoch shall not start with it.
+    from sklearn.metrics import auc, roc_curve
+
     embeddings = F.normalize(embeddings, dim=1)
     first, second = np.triu_indices(len(embeddings), 1)
     same = identities[first] == identities[second]

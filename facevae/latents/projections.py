@@ -6,8 +6,6 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 
@@ -16,6 +14,8 @@ def principal_plane(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Where there is a single dimension, or a single latent, what is missing is zero.
     """
+    from sklearn.decomposition import PCA
+
     count = min(2, *latents.shape)
     # Latents that are all alike have no variance to share: scikit-learn divides by it.
     with threadpool_limits(1), np.errstate(invalid="ignore"):
@@ -40,6 +40,8 @@ def neighbour_map(latents: np.ndarray, perplexity: float, seed: int = 0) -> np.n
     Van der Maaten & Hinton 2008, "Visualizing data using t-SNE", from the principal plane. `perplexity` as
     `fitting_perplexity` allows, N at least 2.
     """
+    from sklearn.manifold import TSNE
+
     plane, _ = principal_plane(latents)
     spread = plane[:, 0].std()
     if spread == 0:  # all are alike

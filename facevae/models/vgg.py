@@ -14,7 +14,6 @@ import safetensors.torch
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
-from torchvision.models import VGG19_Weights, vgg19
 
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
@@ -22,7 +21,8 @@ from facevae.core.params import Section
 # Place of each in torchvision's list of layers: after the first convolution of each of the five blocks.
 _PLACES = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29}
 
-_OFFICIAL = VGG19_Weights.IMAGENET1K_V1
+# torchvision's own file, as torch hub's folder keeps it.
+_NAME = "vgg19-dcbb9e9d.pth"
 
 _KEY = "vae.vgg19.weights"
 
@@ -59,6 +59,9 @@ class Vgg19(nn.Module):
         super().__init__()
         self.layers = tuple(layers)
         places = [_PLACES[name] for name in layers]
+        # Imported where VGG19 is asked for: torchvision takes seconds, and few trainings do.
+        from torchvision.models import vgg19
+
         # On no device at first: most of its 144 million weights are the classifier's, which nothing here asks for.
         with torch.device("meta"):
             body = vgg19(init_weights=False).features[: max(places) + 1]
@@ -118,20 +121,21 @@ def load_vgg19(settings: Vgg19Settings) -> Vgg19:
     return vgg
 
 
-_NAME = _OFFICIAL.url.rpartition("/")[2]
-
 _FIX_FILE = f"set {_KEY} to torchvision's own file, {_NAME}, or to null, which fetches it"
 
 
 def _fetch() -> dict[str, Tensor]:
     """torchvision's weights, from torch hub's folder if they are there already."""
+    from torchvision.models import VGG19_Weights
+
+    official = VGG19_Weights.IMAGENET1K_V1
     try:
         # The sum is looked at when the file comes in, no more when it lies there: hence no code from it.
-        return _OFFICIAL.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+        return official.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
     except (OSError, HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise FacevaeError(
             where=_KEY,
-            expected=f"torchvision's weights from {_OFFICIAL.url} or in {torch.hub.get_dir()}/checkpoints",
+            expected=f"torchvision's weights from {official.url} or in {torch.hub.get_dir()}/checkpoints",
             found=_why(error),
             fix=f"try again, or fetch {_NAME} elsewhere and set {_KEY} to its path",
         ) from None

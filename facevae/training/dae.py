@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import DaeArrays, mean_colour
@@ -111,7 +110,7 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
     def pictures(model: nn.Module) -> Tensor:
         with torch.no_grad():
             output = denoise(model.eval(), watched[1].to(run.device)).cpu()
-        return make_grid(torch.cat([*watched, output]), nrow=len(output))
+        return torch.stack([*watched, output])
 
     baseline = _constant_colour_loss(clean, settings)
 

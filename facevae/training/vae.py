@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
 from facevae.core.errors import FacevaeError
 from facevae.core.params import select_group
@@ -115,7 +114,7 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     def pictures(model: nn.Module) -> Tensor:
         assert isinstance(model, Vae)
         output = model.eval().reconstruct(watched.to(run.device)).cpu()
-        return make_grid(torch.cat([watched, output]), nrow=len(output))
+        return torch.stack([watched, output])
 
     sample = torch.from_numpy(np.array(valid[:_SAMPLE] if len(valid) > 1 else train[:_SAMPLE]))
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 Item = TypeVar("Item")
 
@@ -21,8 +20,8 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 class RunLog:
     """Terminal and TensorBoard of one training. `folder` null: no TensorBoard; `prefix` stands before each line.
 
-    `pictures(model)` returns an image (3, H, W) in [0, 1] for TensorBoard, drawn anew after each epoch. `mute`: says
-    and writes nothing.
+    `pictures(model)` returns rows of images (R, N, 3, H, W) in [0, 1] for TensorBoard, made anew after each epoch.
+    `mute`: says and writes nothing.
     """
 
     def __init__(
@@ -33,15 +32,15 @@ class RunLog:
         *,
         mute: bool = False,
     ) -> None:
-        self.folder, self.writer = folder, None
+        self.folder, self.writer = None if mute else folder, None
         self.prefix, self.pictures, self.mute = prefix, pictures, mute
         self.began: tuple[float, float] | None = None
 
     def start(self, epochs_done: float) -> None:
-        """The first step follows. In TensorBoard what an interrupted try logged after its checkpoint is replaced."""
+        """The first step follows. Raises OSError if there can be no folder for TensorBoard."""
         self.began = (time.perf_counter(), epochs_done)
-        if self.folder and not self.mute:
-            self.writer = SummaryWriter(str(self.folder), purge_step=int(epochs_done) + 1 if epochs_done else None)
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def line(self, text: str) -> None:
         """One line, flushed: without a terminal prints are kept back otherwise."""
@@ -81,20 +80,31 @@ class RunLog:
         shown = {name: value for name, value in row.items() if name not in ("epoch", "learning_rate")}
         values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         self.line(f"epoch {number}/{epochs}  {values}  {images_per_second:.0f} images/s{self._left(number, epochs)}")
-        if self.writer:
-            for name, value in row.items():
-                if name != "epoch":
-                    split, _, term = name.partition("_")
-                    tag = f"{term}/{split}" if split in ("train", "valid") else name
-                    self.writer.add_scalar(tag, value, number)
-            if self.pictures:
-                self.writer.add_image("reconstructions", self.pictures(model), number)
-            self.writer.flush()
+        if self.folder:
+            self._write(row, number, model)
 
     def close(self) -> None:
         """The training has ended."""
         if self.writer:
             self.writer.close()
+
+    def _write(self, row: dict[str, float], number: int, model: nn.Module) -> None:
+        """A row for TensorBoard. What an interrupted try logged after its checkpoint is replaced."""
+        if self.writer is None:
+            # Imported here because it takes seconds, and no step waits for it before there is something to write.
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(self.folder), purge_step=number if number > 1 else None)
+        for name, value in row.items():
+            if name != "epoch":
+                split, _, term = name.partition("_")
+                tag = f"{term}/{split}" if split in ("train", "valid") else name
+                self.writer.add_scalar(tag, value, number)
+        if self.pictures:
+            rows, columns, channels, height, width = (images := self.pictures(model)).shape
+            sheet = images.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
+            self.writer.add_image("reconstructions", sheet, number)
+        self.writer.flush()
 
     def _left(self, number: int, epochs: int) -> str:
         started, epochs_before = self.began or (0.0, number)

@@ -1,5 +1,6 @@
 """What every training has in common: its settings, its optimizer and its learning rate."""
 
+import inspect
 import math
 
 import torch
@@ -11,11 +12,22 @@ from facevae.training.loop.settings import TrainingSettings
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019) over all of the model's weights."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+    kind = _without_dynamo({"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer])
     return kind(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999), eps=1e-8,
         fused=True,
     )  # fmt: skip
+
+
+def _without_dynamo(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """The same optimizer, not to be compiled.
+
+    PyTorch wraps these methods so that torch.compile leaves them alone, and loads torch._dynamo with SymPy in the first
+    call: two seconds before the first step. Only networks are compiled here. Whatever is not wrapped stays as it is.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
