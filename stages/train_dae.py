@@ -13,6 +13,7 @@ def main(
     params: Params = Path("params.yaml"),
     device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/dae/arrays"),
+    identities: Annotated[Path, typer.Option(help="Who is who.")] = Path("data/raw/identity_CelebA.txt"),
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/dae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_dae"),
     logs: Logs = Path("logs"),
@@ -21,7 +22,7 @@ def main(
 ) -> None:
     """Train the denoiser on the train split's pairs of clean and noisy images.
 
-    Input: data/dae/arrays.
+    Inputs: data/dae/arrays, data/raw/identity_CelebA.txt (nobody both trains and validates).
 
     Outputs: models/dae.safetensors; results/train_dae/history.csv, a row per epoch. TensorBoard in logs/train_dae.
 
@@ -29,6 +30,7 @@ def main(
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
+    from facevae.celeba.tables import read_identities
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_dae
@@ -38,10 +40,10 @@ def main(
     from facevae.training.loop.run import Options, start_run
 
     settings = load_section(params, "dae", DaeSettings)
-    data = open_dae(arrays)
+    data, known = open_dae(arrays), read_identities(identities).by_stem()
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_dae", options, settings.model_dump(), data.manifest) as training:
-        network, history = train_denoiser(data, settings, training)
+        network, history = train_denoiser(data, known, settings, training)
         if not training.processes.first:
             return
         save_weights(model, network.state_dict(), facts_of(settings, *data.clean["train"].shape[1:3]))

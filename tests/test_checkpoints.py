@@ -1,17 +1,19 @@
 """The memory of an interrupted training: whole, locked, found again, gone at the end."""
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 from raw_data import one_line
 
 from facevae.training.loop import checkpoint
-from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, unpack
+from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, remove_abandoned, unpack
 
 FACTS = {"history": [{"epoch": 1, "learning_rate": 0.1, "train_loss": 1 / 3}], "step": 2}
 
@@ -170,3 +172,24 @@ def test_the_folder_depends_on_settings_and_code(tmp_path, monkeypatch):
     assert len({folder, *others}) == 4
     monkeypatch.delenv("DVC_ROOT")
     assert not checkpoint_folder("train_x").is_absolute()
+
+
+def test_what_was_given_up_is_removed_after_four_weeks(tmp_path):
+    week, folders = 7 * 24 * 3600, {}
+    for name, weeks in (("train_vae/old", 5), ("train_dae/held", 5), ("train_vae/recent", 3)):
+        folders[name] = tmp_path / name
+        Slot(folders[name], "state").save(tensors(), FACTS)
+        for path in (*folders[name].iterdir(), folders[name]):
+            os.utime(path, (time.time() - weeks * week,) * 2)
+    held = os.open(folders["train_dae/held"] / "lock", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    os.utime(folders["train_dae/held"] / "lock", (time.time() - 5 * week,) * 2)
+    os.utime(folders["train_dae/held"], (time.time() - 5 * week,) * 2)
+    assert remove_abandoned(tmp_path) == [folders["train_vae/old"]]
+    assert {name for name, folder in folders.items() if folder.exists()} == {"train_dae/held", "train_vae/recent"}
+    assert Slot(folders["train_dae/held"], "state").read()[0] and Slot(folders["train_vae/recent"], "state").read()[0]
+    os.close(held)
+
+
+def test_a_folder_without_checkpoints_has_none_to_remove(tmp_path):
+    assert remove_abandoned(tmp_path / "nowhere") == []

@@ -8,7 +8,9 @@ import torch
 from model_data import DAE, LISTS, training_step, validation_step
 from torch import nn
 
+from facevae.data.arrays import DaeArrays
 from facevae.models.dae import UnetNetwork, denoise, facts_of, make_network, rebuild
+from facevae.training import dae as training
 from facevae.training.dae import (
     DaeSettings,
     add_fresh_noise,
@@ -18,6 +20,8 @@ from facevae.training.dae import (
     mean_colour,
     with_sigma,
 )
+from facevae.training.loop.batches import HostRows, in_order
+from facevae.training.loop.run import Run
 from facevae.training.loop.step import Step
 
 
@@ -303,3 +307,24 @@ def test_the_self_ensemble_by_hand():
     # 0.5 + (1 + 0) / 2 everywhere: the mean is clipped, not what it is made of.
     noisy = torch.full((1, 3, 2, 2), 0.5)
     assert denoise(lighter_left, noisy, self_ensemble=True).unique().tolist() == [1.0]
+
+
+def test_nobody_validates_whom_the_training_knows(monkeypatch):
+    """Images 0 and 9 are one person's, 7 and 8 another's: the last two that can be held back."""
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
+    names = [f"{number}.png" for number in range(10)]
+    arrays = DaeArrays({"train": images}, {"train": 100 + images}, {"train": names}, {"noise": {"sigma": 25.0}})
+    seen = {}
+
+    def fit(network, terms_of, train, valid, *_, **__):
+        for split, rows in (("train", train), ("valid", valid)):
+            found = [HostRows((part,), torch.device("cpu")).batches(in_order(len(part), 99)) for part in rows]
+            seen[split] = [next(batches)[0][:, 0, 0, 0].tolist() for batches in found]
+        return []
+
+    monkeypatch.setattr(training, "fit", fit)
+    run, persons = Run(torch.device("cpu")), {"0": 1, "9": 1, "7": 2, "8": 2}
+    training.train_denoiser(arrays, persons, settings(valid_share=0.3), run)
+    assert seen["valid"] == [[0, 9], [100, 109]] and seen["train"] == [[*range(1, 9)], [*range(101, 109)]]
+    training.train_denoiser(arrays, {}, settings(valid_share=0.3, fresh_noise=25.0), run)
+    assert seen == {"valid": [[7, 8, 9], [107, 108, 109]], "train": [[*range(7)]]}

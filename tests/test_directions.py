@@ -5,6 +5,7 @@ import torch
 
 from facevae.latents.arithmetic import edit, explained_change
 from facevae.latents.directions import (
+    NothingLeftError,
     balanced,
     bootstrap_stability,
     classifier_normals,
@@ -55,6 +56,15 @@ def test_the_truth_is_found_where_the_mean_difference_fails(estimate):
     assert torch.allclose(found, TRUTH[1], atol=1e-3)
     assert explained_change(edit(z0, mean, 1.0), z0, z1) < -3
     assert explained_change(edit(z0, found, 1.0), z0, z1) > 0.999
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-12])
+def test_no_weights_balance_what_one_attribute_implies(ridge):
+    """All with the first attribute have the second: no weights make it as frequent among them as in the whole."""
+    labels = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 1, 1]] * 5)
+    with pytest.raises(ValueError, match="a larger ridge"):
+        balanced(labels.float() @ torch.randn(3, 4), labels, ridge)
+    assert balanced(labels.float() @ torch.randn(3, 4), labels, 0.1).isfinite().all()
 
 
 def test_regression_with_many_attributes_and_noise_that_depends_on_none():
@@ -174,8 +184,9 @@ def test_conditions_whose_normals_are_not_at_right_angles():
 
 
 def test_conditions_that_leave_nothing():
-    with pytest.raises(ValueError, match="0"):
+    with pytest.raises(NothingLeftError) as raised:
         project_out(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]]), [1])
+    assert raised.value.attribute == 0
 
 
 def test_cosines_by_hand():

@@ -344,7 +344,7 @@ def test_the_designs_graph():
             "cache_arrays_dae",
             "cache_arrays_vae",
         },
-        "train_dae": {"cache_arrays_dae"},
+        "train_dae": {"download", "cache_arrays_dae"},
         "train_vae": {"cache_arrays_vae"},
         "train_judge": {"cache_arrays_vae"},
         "train_identity": {"download", "cache_arrays_vae", "train_judge"},

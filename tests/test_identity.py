@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.data import Subset
 from model_data import TRAINING, training_step, vae_arrays, validation_step
 from raw_data import files_below, one_line
 
@@ -24,14 +25,13 @@ from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.identity import (
     IdentitySettings,
     PersonClassifier,
-    _Selection,
     digest,
     identity_terms,
     identity_terms_of,
     margin_cross_entropy,
     mean_embeddings,
 )
-from facevae.training.loop.batches import DeviceRows, HostRows
+from facevae.training.loop.batches import DeviceRows, HostRows, fits
 from facevae.training.loop.log import RunLog
 from stages import train_identity
 
@@ -186,8 +186,8 @@ def test_selected_rows(tmp_path, kind, on_disk):
     images = np.random.default_rng(0).integers(0, 256, (9, 4, 3, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
     array = np.load(tmp_path / "images.npy", mmap_mode="r")[2:] if on_disk else images[2:]
-    selection = _Selection(array, np.array([1, 2, 5, 6]))
-    assert len(selection) == 4 and selection.nbytes == images[:4].nbytes
+    selection = Subset(array, np.array([1, 2, 5, 6]))
+    assert fits((selection,), images[:4].nbytes / 0.6 + 1) and not fits((selection,), images[:4].nbytes / 0.6 - 1)
     (first,), (second,) = kind((selection,), CPU).batches([np.array([0, 3]), np.array([2])])
     assert np.array_equal(first.numpy(), images[[3, 8]]) and np.array_equal(second.numpy(), images[[7]])
 

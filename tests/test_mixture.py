@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from raw_data import one_line
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from facevae.latents.mixture import Mixture, MixtureSettings, fit_mixture, load_mixture, save_mixture
 from facevae.nn.model_files import save_weights
@@ -70,6 +71,25 @@ def test_samples_have_the_mixtures_moments():
     left = z[z[:, 0] < 0]
     assert len(left) / len(z) == pytest.approx(0.25, abs=0.01)
     assert torch.allclose(torch.cov(left.T), COVARIANCES[0], atol=0.06)
+
+
+class _Largest(TorchDispatchMode):
+    """Notes how many numbers the largest result has."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        result = function(*arguments, **(keywords or {}))
+        if isinstance(result, torch.Tensor):
+            self.numbers = max(self.numbers, result.numel())
+        return result
+
+
+def test_no_factor_is_copied_for_each_sample():
+    mixture = Mixture(torch.ones(3) / 3, torch.zeros(3, 20), torch.eye(20).expand(3, 20, 20))
+    with _Largest() as largest:
+        mixture.sample(500, 0)
+    assert largest.numbers == 500 * 20
 
 
 def test_samples_depend_on_the_seed_alone():

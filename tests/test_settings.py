@@ -201,8 +201,9 @@ def test_the_denoiser_trains_a_step(name, tmp_path):
     # Images of 44 x 48 stand for 180 x 220: no layer knows the size, and a side smaller than the crop stays whole.
     clean = pictures(4 if share else 2, 48, 44)
     manifest = {"noise": {"sigma": SETTINGS[name]["add_noise"]["sigma"]}}
-    arrays = DaeArrays({"train": clean}, {"train": 255 - clean}, {}, manifest)
-    network, history = train_denoiser(arrays, step_of(settings, valid_share=share), CPU)
+    names = {"train": [f"{number}.png" for number in range(len(clean))]}
+    arrays = DaeArrays({"train": clean}, {"train": 255 - clean}, names, manifest)
+    network, history = train_denoiser(arrays, {}, step_of(settings, valid_share=share), CPU)
     check(history, {"loss"})
     assert ("valid_loss" in history[0]) == (share > 0)
     torch.manual_seed(settings.seed)

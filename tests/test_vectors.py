@@ -94,6 +94,17 @@ def test_a_condition_keeps_its_classifier_still():
         assert torch.equal(held.of("Young", method), free.of("Young", method))
 
 
+def test_replicates_that_need_a_larger_ridge():
+    labels = np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]] * 3, np.int8)
+    with one_line("attribute_vectors.ridge", "a larger ridge", "found 1e-06; raise it"):
+        stability(torch.randn(12, 3), labels, NAMES, settings(method="balanced", bootstrap=3))
+
+
+def test_conditions_that_leave_nothing():
+    with one_line("attribute_vectors.conditional", "found nothing left of Smiling", "name fewer"):
+        find_vectors(latents()[:, :1], four_labels(), NAMES, settings(ridge=1e-3, conditional=["Young"]))
+
+
 def test_conditions_that_cannot_be_held():
     with one_line("attribute_vectors.conditional", "some of Smiling, Young", "found Nobody"):
         found(conditional=["Nobody"])

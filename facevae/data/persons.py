@@ -1,4 +1,4 @@
-"""Which person each image shows: those a network is trained on, and those it has never seen."""
+"""Which person each image shows: those a network is trained on, those that validate it, those it has never seen."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,6 +38,24 @@ def persons_of(names: Sequence[str], identities: Mapping[str, int], least_images
     label = {person: number for number, person in enumerate(chosen)}
     rows = [row for row, person in enumerate(known) if person in label]
     return Persons(np.array(rows, np.int64), np.array([label[known[row]] for row in rows], np.int64), tuple(chosen))
+
+
+def hold_back(names: Sequence[str], identities: Mapping[str, int], count: int) -> np.ndarray:
+    """Which images stay out of a training to validate it, (n,) bool: `count` of them or, as persons allow, a few less.
+
+    The last ones, but each person's all or none: a network validated on those it learned from does best when it knows
+    them by heart. An image whose person is not known counts as a person of its own; where all differ, these are just
+    the last images.
+    """
+    rows: dict[int | str, list[int]] = {}
+    for row in reversed(range(len(names))):
+        rows.setdefault(identities.get(stem(names[row]), names[row]), []).append(row)
+    held, taken = np.zeros(len(names), bool), 0
+    for person in rows.values():
+        if taken + len(person) <= count:
+            held[person] = True
+            taken += len(person)
+    return held
 
 
 @dataclass(frozen=True)

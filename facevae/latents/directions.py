@@ -14,12 +14,23 @@ from torch import Tensor
 # Newton's steps until the weights balance; they converge quadratically, five to ten are enough.
 _NEWTON_STEPS = 50
 
+# Newton's whole step, and what is tried of it where that goes too far.
+_STEP_SIZES = tuple(0.5**halvings for halvings in range(20))
+
 _CURVATURE_ROWS = 10_000
 
 _EM_STEPS = 50
 
 # Of the axes at most half move with an attribute; left free, the share runs to all where the noise is underestimated.
 _LARGEST_SHARE = 0.5
+
+
+class NothingLeftError(ValueError):
+    """Conditions leave nothing but rounding of the vector of attribute number `attribute`."""
+
+    def __init__(self, attribute: int) -> None:
+        super().__init__(f"nothing is left of vector {attribute}")
+        self.attribute = attribute
 
 
 def has_both_kinds(labels: Tensor) -> Tensor:
@@ -48,6 +59,7 @@ def balanced(latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
     a second one. Weights do that for all others at once: in each group those closest to equal ones (in entropy) with
     which every other attribute is as frequent as in the whole (Hainmueller 2012, "Entropy balancing", equations 4-8).
     `ridge` weighs the squared multipliers, for where no weights balance exactly: one attribute excludes another.
+    ValueError is raised where it is too small for that.
     """
     x, _ = _standardised(labels)
     found = torch.empty(labels.shape[1], latents.shape[1], dtype=latents.dtype)
@@ -132,8 +144,8 @@ def project_out(vectors: Tensor, normals: Tensor, rows: list[int]) -> Tensor:
     """Vectors along which the classifiers of the attributes `rows` don't move: (A, D), (A, D) -> (A, D).
 
     InterFaceGAN's conditional manipulation (Shen et al. 2020, section 3.3) for several conditions: what lies in the
-    span of their normals is taken away. The vector of a condition keeps to the other conditions alone. ValueError is
-    raised where nothing but rounding is left of a vector.
+    span of their normals is taken away. The vector of a condition keeps to the other conditions alone. Raises
+    NothingLeftError where nothing but rounding is left of a vector.
     """
     found = vectors.clone()
     for attribute in range(len(vectors)):
@@ -144,7 +156,7 @@ def project_out(vectors: Tensor, normals: Tensor, rows: list[int]) -> Tensor:
         vector = vectors[attribute].double()
         found[attribute] = vector - basis @ (basis.T @ vector)
         if found[attribute].norm() < 1e-6 * vector.norm():
-            raise ValueError(str(attribute))
+            raise NothingLeftError(attribute)
     return found
 
 
@@ -226,7 +238,8 @@ def _entropy_balance(x: Tensor, ridge: float) -> Tensor:
     """Weights of rows, (n,), which sum to 1 and give columns of x, (n, k), a mean of 0.
 
     Newton's method on the convex dual log sum exp(x m) + ridge |m|^2 / 2 over the multipliers m, whose curvature is
-    taken from some of the rows: for CelebA's number that is ten times as fast as from all.
+    taken from some of the rows: for CelebA's number that is ten times as fast as from all. ValueError is raised where
+    it does not converge: where no weights balance, the dual has no minimum but for the ridge.
     """
     multipliers = torch.zeros(x.shape[1], dtype=x.dtype)
     some = slice(None, None, max(1, len(x) // _CURVATURE_ROWS))
@@ -243,13 +256,14 @@ def _entropy_balance(x: Tensor, ridge: float) -> Tensor:
         step = torch.linalg.solve(hessian, gradient)
         slope = gradient @ step
         if slope < 1e-10:
-            break
-        size, along = 1.0, x @ step
-        while size > 1e-6:
+            return weights
+        along = x @ step
+        for size in _STEP_SIZES:
             tried = multipliers - size * step
             risen = torch.logsumexp(logits - size * along, 0) + ridge * tried @ tried / 2
             if risen <= value - 1e-4 * size * slope:
                 break
-            size /= 2
+        else:
+            break  # no step that lowers the dual
         multipliers, logits, value = tried, logits - size * along, risen
-    return torch.softmax(logits, 0)
+    raise ValueError("a larger ridge, since no weights balance the other attributes")

@@ -39,8 +39,12 @@ class Mixture:
         """Latents (count, D) from the mixture, on the CPU."""
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
-        noise = torch.randn(count, self.means.shape[1], generator=generator)
-        return self.means[chosen] + torch.einsum("nij,nj->ni", self.factors[chosen], noise)
+        samples = torch.randn(count, self.means.shape[1], generator=generator)
+        # Gaussian by Gaussian: a factor for each latent would be (count, D, D).
+        for component in chosen.unique().tolist():
+            rows = chosen == component
+            samples[rows] = self.means[component] + samples[rows] @ self.factors[component].T
+        return samples
 
 
 def fit_mixture(latents: Tensor, settings: MixtureSettings) -> Mixture:

@@ -1,6 +1,7 @@
 """Attribute vectors: found in the latents of the train split, kept as a file with their names and strengths."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.latents.directions import (
+    NothingLeftError,
     balanced,
     bootstrap_stability,
     classifier_normals,
@@ -119,16 +121,12 @@ def find_vectors(
 ) -> AttributeVectors:
     """Vectors of all attributes that have both kinds of images: (N, D), (N, A) of 0 or 1, A names. By each method.
 
-    Raises FacevaeError if no attribute has both, if the regression has no solution without a larger ridge, or if
+    Raises FacevaeError if no attribute has both, if a method has no solution without a larger ridge, or if
     `conditional` names an attribute without a vector or leaves nothing of one.
     """
     kept, kept_names = _usable(labels, names)
-    try:
+    with _large_enough(settings.ridge):
         vectors = {method: estimate(method, latents, kept, settings.ridge) for method in METHODS}
-    except ValueError as error:
-        raise FacevaeError(
-            where="attribute_vectors.ridge", expected=str(error), found=f"{settings.ridge:g}", fix="raise it"
-        ) from None
     for name in settings.conditional:
         if name not in kept_names:
             raise FacevaeError(
@@ -140,10 +138,10 @@ def find_vectors(
         rows = [kept_names.index(name) for name in settings.conditional]
         try:
             vectors = {method: project_out(found, normals, rows) for method, found in vectors.items()}
-        except ValueError as error:
+        except NothingLeftError as error:
             raise FacevaeError(
                 where="attribute_vectors.conditional", expected="conditions that leave something of each vector",
-                found=f"nothing left of {kept_names[int(str(error))]}", fix="name fewer attributes",
+                found=f"nothing left of {kept_names[error.attribute]}", fix="name fewer attributes",
             ) from None  # fmt: skip
     return AttributeVectors(kept_names, vectors, settings.method, context=tuple(settings.context))
 
@@ -151,15 +149,17 @@ def find_vectors(
 def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], settings: VectorSettings) -> Tensor:
     """Bootstrap stability of the vectors that edits use, (A,), in the order of `find_vectors`; NaN where unknown.
 
-    Of the vectors before conditions are projected out.
+    Of the vectors before conditions are projected out. Raises FacevaeError if a replicate needs a larger ridge.
     """
     kept, kept_names = _usable(labels, names)
     if settings.bootstrap == 0:
         return torch.full((len(kept_names),), float("nan"))
-    return bootstrap_stability(
-        lambda some, theirs: estimate(settings.method, some, theirs, max(settings.ridge, 1e-6)),
-        latents, kept, settings.bootstrap, settings.seed,
-    )  # fmt: skip
+    ridge = max(settings.ridge, 1e-6)
+    with _large_enough(settings.ridge):
+        return bootstrap_stability(
+            lambda some, theirs: estimate(settings.method, some, theirs, ridge),
+            latents, kept, settings.bootstrap, settings.seed,
+        )  # fmt: skip
 
 
 def vector_table(vectors: AttributeVectors, labels: np.ndarray, names: Sequence[str], stable: Tensor) -> list[dict]:
@@ -208,6 +208,17 @@ def load_vectors(path: Path) -> AttributeVectors:
     return AttributeVectors(tuple(facts["names"]), tensors, facts["method"], recommended, context)
 
 
+@contextmanager
+def _large_enough(ridge: float) -> Iterator[None]:
+    """What the estimates say of the ridge is the parameter's affair."""
+    try:
+        yield
+    except ValueError as error:
+        raise FacevaeError(
+            where="attribute_vectors.ridge", expected=str(error), found=f"{ridge:g}", fix="raise it"
+        ) from None
+
+
 def _usable(labels: np.ndarray, names: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
     """Labels and names of the attributes that have both kinds of images."""
     all_labels = torch.from_numpy(labels.copy())
@@ -221,7 +232,7 @@ def _usable(labels: np.ndarray, names: Sequence[str]) -> tuple[Tensor, tuple[str
 
 
 def estimate(method: str, latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
-    """The vectors of all attributes by one method: (N, D), (N, A) of 0 or 1 -> (A, D). ValueError as `regression`'s."""
+    """The vectors of all attributes by one method: (N, D), (N, A) of 0 or 1 -> (A, D). ValueError: the ridge is too small."""
     if method in ("mean_difference", "linear_classifier"):
         return {"mean_difference": mean_differences, "linear_classifier": linear_classifier}[method](latents, labels)
     with_ridge = {"balanced": balanced, "regression": regression, "empirical_bayes": empirical_bayes}

@@ -1,16 +1,18 @@
 """Training the denoiser on cached pairs of clean and noisy images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import DaeArrays, mean_colour
 from facevae.data.noise import FreshSigma, ends
+from facevae.data.persons import hold_back
 from facevae.models.dae import DaeArchitecture, denoise, make_network
 from facevae.nn.layers import as_unit_floats
 from facevae.nn.losses import PIXEL_LOSSES
@@ -86,16 +88,19 @@ _BASELINE_SAMPLE = 256
 _SHOWN = 8
 
 
-def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[nn.Module, list[dict[str, float]]]:
+def train_denoiser(
+    arrays: DaeArrays, identities: Mapping[str, int], settings: DaeSettings, run: Run
+) -> tuple[nn.Module, list[dict[str, float]]]:
     """Train on the train split but its last `valid_share`, which makes the history's valid_ columns.
 
-    The test split stays unseen. Returns the network and its history. Raises FacevaeError if the network does not
+    Nobody is in both: `identities` is a number of the person for each image's stem, as far as known. The test split
+    stays unseen. Returns the network and its history. Raises FacevaeError if the network does not
     fit the images.
     """
     settings = with_sigma(settings, arrays.manifest["noise"]["sigma"])
     clean, noisy = arrays.clean["train"], arrays.noisy["train"]
-    valid_count = round(len(clean) * settings.valid_share)
-    train_count = len(clean) - valid_count
+    held = hold_back(arrays.images["train"], identities, round(len(clean) * settings.valid_share))
+    train, valid = ([_rows(part, which) for part in (clean, noisy)] for which in (~held, held))
     torch.manual_seed(settings.seed)
     try:
         network = make_network(settings, *clean.shape[1:3])
@@ -104,8 +109,9 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
             where=f"dae.{settings.architecture}", expected=str(error), found="other ones", fix="change the lists"
         ) from None
 
-    # The last ones of the train split: validation images, where there are any.
-    watched = [as_unit_floats(torch.from_numpy(np.array(part[-_SHOWN:]))) for part in (clean, noisy)]
+    # Validation images, where there are any.
+    shown = (np.flatnonzero(held) if held.any() else np.arange(len(held)))[-_SHOWN:]
+    watched = [as_unit_floats(torch.from_numpy(np.array(part[shown]))) for part in (clean, noisy)]
 
     def pictures(model: nn.Module) -> Tensor:
         with torch.no_grad():
@@ -127,8 +133,8 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
     history = fit(
         network,
         dae_terms_of(settings),
-        (clean[:train_count],) if settings.fresh_noise is not None else (clean[:train_count], noisy[:train_count]),
-        (clean[train_count:], noisy[train_count:]),
+        tuple(train[:1] if settings.fresh_noise is not None else train),
+        tuple(valid),
         settings,
         run,
         run.log("dae ", pictures),
@@ -136,6 +142,14 @@ def train_denoiser(arrays: DaeArrays, settings: DaeSettings, run: Run) -> tuple[
         observe=observe,
     )
     return network, history
+
+
+def _rows(array: np.ndarray, which: np.ndarray) -> np.ndarray | Subset:
+    """The chosen rows, (n,) bool; a slice where they are neighbours, as they are where all persons differ."""
+    numbers = np.flatnonzero(which)
+    if len(numbers) and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return array[numbers[0] : numbers[-1] + 1]
+    return Subset(array, numbers) if len(numbers) else array[:0]
 
 
 def dae_terms_of(settings: DaeSettings) -> Terms:

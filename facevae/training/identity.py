@@ -1,7 +1,6 @@
 """Training a network that knows persons, on those of the train split."""
 
 import hashlib
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import VaeArrays
@@ -113,7 +113,7 @@ def train_identity(
         raise FacevaeError(
             where="the judge", expected=str(error), found="another one", fix="run stages.train_judge on the same arrays"
         ) from None
-    chosen = _Selection(images, persons.rows)
+    chosen = Subset(images, persons.rows)
     model = PersonClassifier(network, mean_embeddings(network, chosen, persons.labels, count, run.device))
 
     def observe(model: nn.Module, row: dict[str, float]) -> None:
@@ -144,7 +144,7 @@ def identity_terms_of(settings: IdentitySettings) -> Terms:
 
 @torch.no_grad()
 def mean_embeddings(
-    network: IdentityNetwork, images: np.ndarray, labels: np.ndarray, persons: int, device: torch.device
+    network: IdentityNetwork, images: np.ndarray | Subset, labels: np.ndarray, persons: int, device: torch.device
 ) -> Tensor:
     """Where the persons' directions start: the sum of each one's embeddings, less all images' mean: (P, E).
 
@@ -167,31 +167,3 @@ def digest(persons: Persons, unseen: Unseen, judge: Classifier) -> str:
     for name, weight in judge.state_dict().items():
         found.update(name.encode() + weight.cpu().numpy().tobytes())
     return found.hexdigest()
-
-
-class _Selection:
-    """Some rows of an array, for `batches`, which takes it for an array: read when asked for, not copied as a whole.
-
-    Nearly all of CelebA's images are among the selected, and an index into a memory map would copy them.
-    """
-
-    base = None
-
-    def __init__(self, array: np.ndarray, numbers: np.ndarray) -> None:
-        self.numbers, self.rows = numbers, HostRows((array,), torch.device("cpu"))
-        self.dtype, self.shape = array.dtype, (len(numbers), *array.shape[1:])
-        self.nbytes = math.prod(self.shape) * array.dtype.itemsize
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.take(np.array([index]))[0]
-
-    def take(self, index: np.ndarray, axis: int = 0, out: np.ndarray | None = None, mode: str = "raise") -> np.ndarray:
-        """What np.take asks for."""
-        ((rows,),) = self.rows.batches([self.numbers[index]])
-        if out is None:
-            return rows.numpy()
-        out[:] = rows.numpy()
-        return out

@@ -8,11 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
 from facevae.core.errors import FacevaeError
 
-# Rows of a split: arrays of the same length, for example images uint8 (N, H, W, 3) and labels (N, A).
-Rows = tuple[np.ndarray, ...]
+# Rows of a split: arrays of the same length, for example images uint8 (N, H, W, 3) and labels (N, A). Of a Subset, an
+# array and the numbers of some of its rows, those are read when asked for: an index into a memory map copies them all.
+Rows = tuple[np.ndarray | Subset, ...]
 
 Batch = tuple[Tensor, ...]
 
@@ -95,7 +97,8 @@ def place(rows: Rows, device: torch.device) -> HostRows | DeviceRows:
 
 def fits(rows: Rows, free: int) -> bool:
     """Whether the rows take no more than their share of `free` bytes."""
-    return sum(array.nbytes for array in rows) <= _SHARE_OF_FREE_MEMORY * free
+    readers = [_Reader(array) for array in rows]
+    return sum(reader.count * reader.row_bytes for reader in readers) <= _SHARE_OF_FREE_MEMORY * free
 
 
 class _Reader:
@@ -103,8 +106,9 @@ class _Reader:
     count as this process's memory, all of them after an epoch, and a page fault reads more of the disk than one row.
     """
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
+    def __init__(self, rows: np.ndarray | Subset) -> None:
+        self.count, self.numbers = len(rows), rows.indices if isinstance(rows, Subset) else None
+        self.array = array = rows.dataset if isinstance(rows, Subset) else rows
         self.row_bytes = array[0].nbytes if len(array) else 0
         root = array
         while isinstance(root.base, np.memmap):
@@ -120,6 +124,7 @@ class _Reader:
             os.close(self.descriptor)
 
     def read(self, index: np.ndarray, pin: bool = False) -> Tensor:
+        index = index if self.numbers is None else self.numbers[index]
         shape = (len(index), *self.array.shape[1:])
         rows = torch.empty(shape, dtype=torch.from_numpy(np.empty(0, self.array.dtype)).dtype, pin_memory=pin)
         out = rows.numpy()
@@ -136,12 +141,13 @@ class _Reader:
         return rows
 
 
-def _copied(array: np.ndarray, device: torch.device) -> Tensor:
-    """`array` in the device's memory, chunk by chunk, so that the CPU's memory holds one chunk at a time."""
-    reader = _Reader(array)
-    whole = torch.empty(array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype, device=device)
+def _copied(rows: np.ndarray | Subset, device: torch.device) -> Tensor:
+    """The rows in the device's memory, chunk by chunk, so that the CPU's memory holds one chunk at a time."""
+    reader = _Reader(rows)
+    kind = torch.from_numpy(np.empty(0, reader.array.dtype)).dtype
+    whole = torch.empty((reader.count, *reader.array.shape[1:]), dtype=kind, device=device)
     step = max(1, _CHUNK_BYTES // max(1, reader.row_bytes))
-    for start in range(0, len(array), step):
-        numbers = np.arange(start, min(start + step, len(array)))
+    for start in range(0, reader.count, step):
+        numbers = np.arange(start, min(start + step, reader.count))
         whole[start : start + step] = reader.read(numbers).to(device)
     return whole

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,27 @@ class Checkpoint:
         for path in self.folder.iterdir():
             if path != self.lock:
                 path.unlink()
+
+
+# Longer than a holiday. A state of an experiment that was given up is as large as three models.
+_ABANDONED_SECONDS = 28 * 24 * 3600
+
+
+def remove_abandoned(root: Path) -> list[Path]:
+    """Remove the checkpoints below `root`/<stage>/<key> that nothing was written to for four weeks; returns them.
+
+    Each change of a parameter, the data or the code makes another key, and what was stopped before is never asked for
+    again. One that a process holds stays.
+    """
+    removed = []
+    for folder in sorted(root.glob("*/*")):
+        with suppress(FacevaeError, OSError):
+            written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - written > _ABANDONED_SECONDS:
+                with Checkpoint(folder) as abandoned:
+                    abandoned.delete()
+                removed.append(folder)
+    return removed
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:

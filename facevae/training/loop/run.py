@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from facevae.nn.device import pick_device, pick_precision, prepare
-from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder
+from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, remove_abandoned
 from facevae.training.loop.distributed import ALONE, Processes, start_processes
 from facevae.training.loop.log import RunLog
 
@@ -67,6 +67,8 @@ def start_run(stage: str, options: Options, settings: dict[str, Any], manifest: 
         # What the bits depend on, besides settings, data and code.
         machine = [device.type, str(pick_precision("auto", device)), options.compile, processes.count]
         with Checkpoint(checkpoint_folder(stage, settings, manifest, machine)) as checkpoint:
+            for folder in remove_abandoned(checkpoint.folder.parents[1]):
+                print(f"{folder}: removed, since nothing was written to this checkpoint for four weeks", flush=True)
             logs = options.logs / stage / checkpoint.folder.name if options.logs else None
             yield replace(run, logs=logs, slot=checkpoint.slot("state"), checkpoint=checkpoint)
             checkpoint.delete()
