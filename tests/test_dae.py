@@ -310,7 +310,7 @@ def test_the_self_ensemble_by_hand():
 
 
 def test_nobody_validates_whom_the_training_knows(monkeypatch):
-    """Images 0 and 9 are one person's, 7 and 8 another's: the last two that can be held back."""
+    """Images 0 and 9 are one person's, 7 and 8 another's, for whom there is no room beside them."""
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
     names = [f"{number}.png" for number in range(10)]
     arrays = DaeArrays({"train": images}, {"train": 100 + images}, {"train": names}, {"noise": {"sigma": 25.0}})
@@ -325,6 +325,7 @@ def test_nobody_validates_whom_the_training_knows(monkeypatch):
     monkeypatch.setattr(training, "fit", fit)
     run, persons = Run(torch.device("cpu")), {"0": 1, "9": 1, "7": 2, "8": 2}
     training.train_denoiser(arrays, persons, settings(valid_share=0.3), run)
-    assert seen["valid"] == [[0, 9], [100, 109]] and seen["train"] == [[*range(1, 9)], [*range(101, 109)]]
+    assert seen["valid"] == [[0, 6, 9], [100, 106, 109]]
+    assert seen["train"] == [[1, 2, 3, 4, 5, 7, 8], [101, 102, 103, 104, 105, 107, 108]]
     training.train_denoiser(arrays, {}, settings(valid_share=0.3, fresh_noise=25.0), run)
     assert seen == {"valid": [[7, 8, 9], [107, 108, 109]], "train": [[*range(7)]]}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils.data import Subset
 from model_data import TRAINING, training_step, vae_arrays, validation_step
 from raw_data import files_below, one_line
+from torch.utils.data import Subset
 
 from facevae.celeba.tables import write_numbers
 from facevae.core.files import write_json

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Newton's steps until the weights balance; they converge quadratically, five to ten are enough.
-_NEWTON_STEPS = 50
+# Newton's steps until the weights balance: five to ten, and far more where attributes nearly exclude each other.
+_NEWTON_STEPS = 200
 
 # Newton's whole step, and what is tried of it where that goes too far.
 _STEP_SIZES = tuple(0.5**halvings for halvings in range(20))

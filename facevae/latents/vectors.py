@@ -232,7 +232,10 @@ def _usable(labels: np.ndarray, names: Sequence[str]) -> tuple[Tensor, tuple[str
 
 
 def estimate(method: str, latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
-    """The vectors of all attributes by one method: (N, D), (N, A) of 0 or 1 -> (A, D). ValueError: the ridge is too small."""
+    """The vectors of all attributes by one method: (N, D), (N, A) of 0 or 1 -> (A, D).
+
+    Raises ValueError if the ridge is too small for a solution.
+    """
     if method in ("mean_difference", "linear_classifier"):
         return {"mean_difference": mean_differences, "linear_classifier": linear_classifier}[method](latents, labels)
     with_ridge = {"balanced": balanced, "regression": regression, "empirical_bayes": empirical_bayes}

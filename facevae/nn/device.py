@@ -70,7 +70,8 @@ def prepare(device: torch.device) -> None:
         # cuBLAS is deterministic with a workspace of its own only; read when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.set_float32_matmul_precision("high")  # what stays float32 may use TF32
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    # Not use_deterministic_algorithms, which does the same and loads the compiler to tell it.
+    torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "warn")
     # Deterministic mode also fills each new tensor with NaN, to show reads of memory that was never written.
     torch.utils.deterministic.fill_uninitialized_memory = False
     keep_freed_memory()

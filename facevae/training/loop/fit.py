@@ -268,6 +268,8 @@ def _compile(networks: Sequence[nn.Module], run: Run, steps: int) -> bool:
         run.compile == "auto" and run.device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
     )
     if wanted:
+        if torch.are_deterministic_algorithms_enabled():  # tell the compiler, too
+            torch.use_deterministic_algorithms(True, warn_only=torch.is_deterministic_algorithms_warn_only_enabled())
         for network in networks:
             network.compile()
     return wanted
