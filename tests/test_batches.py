@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -85,10 +86,16 @@ def test_a_file_that_was_cut_short_meanwhile(tmp_path):
         list(rows.batches([np.array([1, 7])]))
 
 
+def running_threads():
+    return {thread.name.split("_")[0] for thread in threading.enumerate()}
+
+
 def test_a_consumer_that_stops_early_leaves_no_thread(tmp_path):
     batches = HostRows((saved(tmp_path, np.zeros((10, 3), np.uint8)),), CPU).batches(in_order(10, 1))
     next(batches)
+    assert "batches" in running_threads()
     batches.close()
+    assert "batches" not in running_threads()
     code = (
         "import numpy as np, torch; from facevae.training.loop.batches import HostRows, in_order\n"
         "batches = HostRows((np.zeros((10, 3)),), torch.device('cpu')).batches(in_order(10, 1)); next(batches)"

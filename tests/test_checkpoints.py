@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,10 @@ from raw_data import one_line
 from facevae.training.loop import checkpoint
 from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, remove_abandoned, unpack
 
-FACTS = {"history": [{"epoch": 1, "learning_rate": 0.1, "train_loss": 1 / 3}], "step": 2}
+
+def state(value=1.0):
+    history = [{"epoch": 1, "learning_rate": 0.1, "train_loss": 1 / 3}]
+    return {"tensors": tensors(value), "history": history, "step": 2, "best": None}
 
 
 def tensors(value=1.0):
@@ -36,11 +41,12 @@ def test_what_is_saved_is_read(tmp_path):
     slot = Slot(tmp_path / "c", "state")
     assert slot.read() == (None, [])
     for value in (1.0, 2.0):
-        assert slot.save(tensors(value), FACTS) is None
+        assert slot.save(state(value)) is None
     content, lines = slot.read()
-    found, facts = unpack(content)
-    assert same(found, tensors(2.0)) and facts == FACTS and not lines
-    assert sorted(os.listdir(tmp_path / "c")) == ["state.previous.safetensors", "state.safetensors"]
+    found = unpack(content)
+    assert same(found.pop("tensors"), tensors(2.0)) and not lines
+    assert found == {name: value for name, value in state().items() if name != "tensors"}
+    assert sorted(os.listdir(tmp_path / "c")) == ["state.previous.pt", "state.pt"]
     slot.delete()
     slot.delete()
     assert slot.read() == (None, [])
@@ -64,10 +70,10 @@ def zeros(content):
 def test_damage_is_noticed_and_the_one_before_taken(tmp_path, damage):
     slot = Slot(tmp_path, "state")
     for value in (1.0, 2.0):
-        slot.save(tensors(value), FACTS)
+        slot.save(state(value))
     slot.file.write_bytes(damage(slot.file.read_bytes()))
     content, (line,) = slot.read()
-    assert same(unpack(content)[0], tensors(1.0)) and f"{slot.file} is damaged" in line and "\n" not in line
+    assert same(unpack(content)["tensors"], tensors(1.0)) and f"{slot.file} is damaged" in line and "\n" not in line
     slot.previous.write_bytes(damage(slot.previous.read_bytes()))
     content, lines = slot.read()
     assert content is None and len(lines) == 2
@@ -75,50 +81,52 @@ def test_damage_is_noticed_and_the_one_before_taken(tmp_path, damage):
 
 def test_killed_between_the_two_renames(tmp_path):
     slot = Slot(tmp_path, "state")
-    slot.save(tensors(), FACTS)
+    slot.save(state())
     os.replace(slot.file, slot.previous)
     content, lines = slot.read()
-    assert same(unpack(content)[0], tensors()) and not lines
+    assert same(unpack(content)["tensors"], tensors()) and not lines
 
 
 @pytest.mark.parametrize("when", ["fsync", "replace"])
 def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch, when):
     slot = Slot(tmp_path, "state")
-    slot.save(tensors(1.0), FACTS)
+    slot.save(state(1.0))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
         patched.setattr(os, when, full)
-        trouble = slot.save(tensors(2.0), FACTS)
+        trouble = slot.save(state(2.0))
     assert "No space left on device" in trouble and "the one before stays" in trouble and "\n" not in trouble
-    assert same(unpack(slot.read()[0])[0], tensors(1.0))
+    assert same(unpack(slot.read()[0])["tensors"], tensors(1.0))
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
-    assert slot.save(tensors(2.0), FACTS) is None
+    assert slot.save(state(2.0)) is None
 
 
 def test_a_folder_that_went_away_is_made_again(tmp_path):
     slot = Slot(tmp_path / "c", "state")
-    slot.save(tensors(1.0), FACTS)
+    slot.save(state(1.0))
     shutil.rmtree(tmp_path / "c")
-    assert slot.save(tensors(2.0), FACTS) is None
-    assert same(unpack(slot.read()[0])[0], tensors(2.0))
+    assert slot.save(state(2.0)) is None
+    assert same(unpack(slot.read()[0])["tensors"], tensors(2.0))
 
 
 def test_a_folder_that_can_not_be_made(tmp_path):
     (tmp_path / "c").write_text("a file stands here")
-    assert "checkpoint not written, there is none yet" in Slot(tmp_path / "c", "state").save(tensors(), FACTS)
+    assert "checkpoint not written, there is none yet" in Slot(tmp_path / "c", "state").save(state())
 
 
 def test_the_folder_stays_with_a_checkpoint_and_goes_without(tmp_path):
     with Checkpoint(tmp_path / "c") as checkpoint:
-        checkpoint.slot("state").save(tensors(), FACTS)
-        checkpoint.slot("features").save(tensors(), FACTS)
-        (tmp_path / "c/.state.safetensors.tmp").write_bytes(b"half")
+        checkpoint.slot("state").save(state())
+        checkpoint.slot("features").save(state())
+        (tmp_path / "c/.state.pt.tmp").write_bytes(b"half")
         assert checkpoint.lock.exists()
-    assert sorted(os.listdir(tmp_path / "c")) == [".state.safetensors.tmp", "features.safetensors", "state.safetensors"]
+        started = checkpoint.started()
+    assert sorted(os.listdir(tmp_path / "c")) == [".state.pt.tmp", "features.pt", "started", "state.pt"]
     with Checkpoint(tmp_path / "c") as checkpoint:
+        assert checkpoint.started() == started
         checkpoint.delete()
         checkpoint.delete()
     assert not (tmp_path / "c").exists()
@@ -178,7 +186,7 @@ def test_what_was_given_up_is_removed_after_four_weeks(tmp_path):
     week, folders = 7 * 24 * 3600, {}
     for name, weeks in (("train_vae/old", 5), ("train_dae/held", 5), ("train_vae/recent", 3)):
         folders[name] = tmp_path / name
-        Slot(folders[name], "state").save(tensors(), FACTS)
+        Slot(folders[name], "state").save(state())
         for path in (*folders[name].iterdir(), folders[name]):
             os.utime(path, (time.time() - weeks * week,) * 2)
     held = os.open(folders["train_dae/held"] / "lock", os.O_CREAT | os.O_RDWR)
@@ -193,3 +201,16 @@ def test_what_was_given_up_is_removed_after_four_weeks(tmp_path):
 
 def test_a_folder_without_checkpoints_has_none_to_remove(tmp_path):
     assert remove_abandoned(tmp_path / "nowhere") == []
+
+
+def test_a_start_that_came_to_nothing_leaves_nothing(tmp_path):
+    with Checkpoint(tmp_path / "0123456789abcdef") as checkpoint:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_0123", checkpoint.started())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_state_that_runs_code_is_refused(tmp_path):
+    slot = Slot(tmp_path, "state")
+    slot.save({"history": pathlib.PurePosixPath("a")})
+    content, (line,) = slot.read()
+    assert content is None and "is damaged" in line and "can't read it" in line

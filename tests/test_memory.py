@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from facevae.core import allocator
 
 
-def test_a_c_library_without_mallopt(monkeypatch):
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
-    allocator.keep_freed_memory()
+@pytest.mark.parametrize("has_it", [True, False])
+def test_mallopt_is_called_where_the_c_library_has_it(monkeypatch, has_it):
+    calls = []
+    library = SimpleNamespace(mallopt=lambda *call: calls.append(call)) if has_it else SimpleNamespace()
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: library)
+    allocator.keep_freed_memory(1000)
+    assert calls == ([(-4, 0), (-1, 1000)] if has_it else [])  # M_MMAP_MAX and M_TRIM_THRESHOLD of malloc.h
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults of glibc's allocator")

@@ -95,7 +95,7 @@ def test_a_killed_process_ends_the_run_with_a_line_and_the_next_run_goes_on(tmp_
         command(2), cwd=folder, env=environment, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
-        wait_for(lambda: list(folder.glob(".checkpoints/train_vae/*/state.safetensors")), running)
+        wait_for(lambda: list(folder.glob(".checkpoints/train_vae/*/state.pt")), running)
         os.kill(process_of_rank(rank, running.pid), signal.SIGKILL)
         output, _ = running.communicate(timeout=60)
     finally:

@@ -5,7 +5,7 @@ import torch
 from model_data import TRAINING
 from torch import nn
 
-from facevae.training.loop.checkpoint import Slot
+from facevae.training.loop.checkpoint import Slot, unpack
 from facevae.training.loop.optimizer import make_average, make_optimizer
 from facevae.training.loop.settings import TrainingSettings
 from facevae.training.loop.state import Means, TrainingState
@@ -46,9 +46,9 @@ def test_training_goes_on_in_the_same_bits(tmp_path, optimizer, ema):
     state.history, state.step = [{"epoch": 1, "valid_loss": 1 / 3}], 3
     state.means.add({"loss": torch.tensor([0.1, 0.2])})
     state.best = {"0.weight": torch.ones(4, 3, 3, 3)}
-    slot.save(*state.packed())
+    slot.save(state.state_dict())
     again = made(optimizer, 0, ema)
-    again.restore(slot.read()[0], CPU)
+    again.load_state_dict(unpack(slot.read()[0]), CPU)
     assert (again.history, again.step, again.means.means()) == (state.history, 3, state.means.means())
     assert torch.equal(again.best["0.weight"], torch.ones(4, 3, 3, 3))
     for number in (3, 4, 5):
@@ -63,9 +63,9 @@ def test_training_goes_on_in_the_same_bits(tmp_path, optimizer, ema):
 def test_the_optimizers_state_is_laid_out_like_the_weights(tmp_path):
     """A fused optimizer reads both in the order of memory."""
     state, slot = made("adamw", 1, ema=0.9), Slot(tmp_path, "state")
-    slot.save(*state.packed())
+    slot.save(state.state_dict())
     again = made("adamw", 0, ema=0.9)
-    again.restore(slot.read()[0], CPU)
+    again.load_state_dict(unpack(slot.read()[0]), CPU)
     for weight, its_state in again.optimizer.state.items():
         for name in ("exp_avg", "exp_avg_sq"):
             assert its_state[name].stride() == weight.stride()

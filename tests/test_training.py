@@ -4,6 +4,7 @@ import errno
 import itertools
 import math
 import os
+import re
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from model_data import TRAINING
 from raw_data import one_line
 from torch import nn
 
+from facevae.jobs import progress
 from facevae.training.loop.batches import HostRows
 from facevae.training.loop.checkpoint import Checkpoint
 from facevae.training.loop.distributed import Processes
@@ -230,7 +232,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
         slot.file.write_bytes(slot.file.read_bytes()[:-1])
         log = Lines()
         resumed, found = train(noisy_terms, model=convolutions(), log=log, slot=slot)
-    assert "state.safetensors is damaged" in log.lines[0] and "epoch 1 of 3, step 1" in log.lines[1]
+    assert "state.pt is damaged" in log.lines[0] and "epoch 1 of 3, step 1" in log.lines[1]
     assert found == history and same_weights(undisturbed, resumed)
 
 
@@ -252,7 +254,7 @@ def test_a_checkpoint_is_saved_when_it_is_due(tmp_path, monkeypatch):
     saves = []
     with Checkpoint(tmp_path / "c") as checkpoint:
         slot = checkpoint.slot("state")
-        monkeypatch.setattr(slot, "save", lambda tensors, facts: saves.append((len(facts["history"]), facts["step"])))
+        monkeypatch.setattr(slot, "save", lambda state: saves.append((len(state["history"]), state["step"])))
         train(noisy_terms, model=convolutions(), slot=slot, checkpoint_seconds=1e9)
     assert saves == [(3, 0)]  # what follows the training may be interrupted too
 
@@ -467,10 +469,22 @@ def test_a_line_per_epoch(capsys):
     assert lines[1].endswith(" left")
 
 
+def test_a_long_epoch_says_where_it_is(capsys, monkeypatch):
+    """Without a terminal; a line per step where ten seconds are none."""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    train(Recorded(), log=RunLog(None, "judge "), epochs=1)
+    _, *lines, last = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"[\d.]+ (images/s|s left)", r"N \1", line).partition("  loss ")[0] for line in lines] == [
+        "judge epoch 1/1: 1 of 3 steps, N images/s",
+        "judge epoch 1/1: 2 of 3 steps, N images/s",
+    ]
+    assert all("row_number" in line and line.endswith(" s left") for line in lines) and "epoch 1/1  train_loss" in last
+
+
 def test_tensorboard_has_the_history(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    log = RunLog(tmp_path, "x ", lambda model: torch.zeros(3, 4, 4))
+    log = RunLog(tmp_path, "x ", lambda model: torch.zeros(2, 5, 3, 4, 6), settings={"seed": 3})
     _, history = train(Recorded(), log=log, valid=(ROWS[:2],), epochs=2)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert set(events.Tags()["scalars"]) == {
@@ -484,3 +498,6 @@ def test_tensorboard_has_the_history(tmp_path):
         (row["epoch"], pytest.approx(row["train_loss"])) for row in history
     ]
     assert events.Tags()["images"] == ["reconstructions"]
+    assert {(image.height, image.width) for image in events.Images("reconstructions")} == {(2 * 4, 5 * 6)}
+    (parameters,) = events.Tensors("parameters/text_summary")
+    assert parameters.tensor_proto.string_val == [b"    seed: 3\n"]

@@ -3,47 +3,78 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 ItemT = TypeVar("ItemT")
 
+# (how many are done, what else to say of them): asked for when it is shown, since it may have to be computed.
+Show = Callable[[int, Callable[[], str]], None]
+
 SECONDS_BETWEEN_LINES = 10.0
+
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def track(items: Iterable[ItemT], total: int, what: str, unit: str = "images") -> Iterator[ItemT]:
     """Yield `items` and show how far they are, how fast they pass and how long the rest will take.
 
-    The bar goes to standard error if that is a terminal. Otherwise plain lines go to standard
-    output: one every ten seconds at most, and a last one with the count.
+    As `reporting` shows it; without a terminal a last line gives the count.
     """
-    return _bar(items, total, what, unit) if sys.stderr.isatty() else _lines(items, total, what, unit)
+    begin, done = time.monotonic(), 0
+
+    def speed() -> str:
+        return f"{done / max(time.monotonic() - begin, 1e-9):.1f}/s"
+
+    with reporting(what, total, unit) as show:
+        for done, item in enumerate(items, start=1):
+            yield item
+            show(done, speed)
+    if not sys.stderr.isatty():
+        print(f"{what}: {done} of {total} {unit}{f', {speed()}' if done else ''}", flush=True)
 
 
-def _bar(items: Iterable[ItemT], total: int, what: str, unit: str) -> Iterator[ItemT]:
+def reporting(what: str, total: int, unit: str, *, done: int = 0) -> AbstractContextManager[Show]:
+    """Yield a function that shows how many of `total` are done, and how long the rest will take; `done` are already.
+
+    A bar on standard error if that is a terminal; otherwise lines on standard output, one every ten seconds at most.
+    """
+    return _bar(what, total, done) if sys.stderr.isatty() else _lines(what, total, unit, done)
+
+
+@contextmanager
+def _bar(what: str, total: int, done: int) -> Iterator[Show]:
     # Imported here because a stage without a terminal should not wait for it.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task, begin = progress.add_task(what, total=total, speed=""), time.monotonic()
-        for done, item in enumerate(items, start=1):
-            yield item
-            progress.update(task, completed=done, speed=f"{_rate(done, begin):.1f} {unit}/s")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task, looked = bar.add_task(what, total=total, completed=done, text=""), 0.0
+
+        def show(done: int, text: Callable[[], str]) -> None:
+            nonlocal looked
+            bar.update(task, completed=done)
+            if time.monotonic() - looked >= _SECONDS_BETWEEN_LOOKS:
+                looked = time.monotonic()
+                bar.update(task, text=text())
+
+        yield show
 
 
-def _lines(items: Iterable[ItemT], total: int, what: str, unit: str) -> Iterator[ItemT]:
+@contextmanager
+def _lines(what: str, total: int, unit: str, before: int) -> Iterator[Show]:
     begin = last = time.monotonic()
-    done = 0
-    for done, item in enumerate(items, start=1):
-        yield item
-        if time.monotonic() - last >= SECONDS_BETWEEN_LINES and done < total:
-            last, rate = time.monotonic(), _rate(done, begin)
-            print(f"{what}: {done} of {total} {unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left", flush=True)
-    speed = f", {_rate(done, begin):.1f}/s" if done else ""
-    print(f"{what}: {done} of {total} {unit}{speed}", flush=True)
+
+    def show(done: int, text: Callable[[], str]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES and done < total:
+            last, left = now, (now - begin) / (done - before) * (total - done)
+            print(f"{what}: {done} of {total} {unit}, {text()}, {left:.0f} s left", flush=True)
+
+    yield show
 
 
 def _rate(done: int, begin: float) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from facevae.jobs.progress import track
 from facevae.models.vae import Vae
-from facevae.nn.layers import as_unit_floats
+from facevae.nn.layers import from_bytes
 
 
 @torch.no_grad()
@@ -19,10 +19,7 @@ def encode_all(
     starts: Sequence[int] | Iterator[int] = range(0, len(images), batch_size)
     if what:
         starts = track(starts, len(starts), f"encode {what}", "batches")
-    found = [
-        vae.encode(as_unit_floats(torch.from_numpy(images[start : start + batch_size].copy())).to(device))
-        for start in starts
-    ]
+    found = [vae.encode(from_bytes(images[start : start + batch_size]).to(device)) for start in starts]
     mu, logvar = zip(*found, strict=True)
     return torch.cat(mu).cpu(), torch.cat(logvar).cpu()
 

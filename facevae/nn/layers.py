@@ -152,6 +152,11 @@ def as_unit_floats(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
+def from_bytes(images: np.ndarray) -> Tensor:
+    """A copy in memory of uint8 (N, H, W, 3), such as some rows of a memory map, as `as_unit_floats`."""
+    return as_unit_floats(torch.from_numpy(np.array(images)))
+
+
 def as_bytes(images: Tensor) -> np.ndarray:
     """(N, 3, H, W) in [0, 1] -> uint8 (N, H, W, 3), rounded."""
     return images.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import VaeArrays
 from facevae.models.classifier import Classifier
-from facevae.nn.layers import as_unit_floats
 from facevae.nn.losses import balanced_cross_entropy
-from facevae.training.loop.augmentation import random_flip
+from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import Terms, fit
 from facevae.training.loop.run import Run
@@ -73,8 +72,6 @@ def classifier_terms_of(settings: ClassifierSettings, positive_weight: Tensor) -
     def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
         assert isinstance(model, Classifier)
         images, labels = batch
-        if step.training and settings.flip:
-            (images,) = random_flip(step, images)
-        return classifier_terms(model, as_unit_floats(images), labels, positive_weight, step)
+        return classifier_terms(model, prepared(step, images, flip=settings.flip), labels, positive_weight, step)
 
     return terms_of

@@ -14,7 +14,7 @@ from facevae.data.arrays import DaeArrays, mean_colour
 from facevae.data.noise import FreshSigma, ends
 from facevae.data.persons import hold_back
 from facevae.models.dae import DaeArchitecture, denoise, make_network
-from facevae.nn.layers import as_unit_floats
+from facevae.nn.layers import as_unit_floats, from_bytes
 from facevae.nn.losses import PIXEL_LOSSES
 from facevae.training.loop.augmentation import random_crop, random_flip
 from facevae.training.loop.batches import Batch
@@ -111,7 +111,7 @@ def train_denoiser(
 
     # Validation images, where there are any.
     shown = (np.flatnonzero(held) if held.any() else np.arange(len(held)))[-_SHOWN:]
-    watched = [as_unit_floats(torch.from_numpy(np.array(part[shown]))) for part in (clean, noisy)]
+    watched = [from_bytes(part[shown]) for part in (clean, noisy)]
 
     def pictures(model: nn.Module) -> Tensor:
         with torch.no_grad():
@@ -171,6 +171,6 @@ def dae_terms_of(settings: DaeSettings) -> Terms:
 def _constant_colour_loss(clean: np.ndarray, settings: DaeSettings) -> float:
     """The loss of answering the train images' mean colour to each of them, on some that stand for all."""
     some = np.array(clean[:: max(1, len(clean) // _BASELINE_SAMPLE)])
-    images = as_unit_floats(torch.from_numpy(some))
+    images = from_bytes(some)
     constant = torch.from_numpy(mean_colour(some)).view(1, 3, 1, 1).expand_as(images)
     return float(PIXEL_LOSSES[settings.loss](constant, images).double().mean())

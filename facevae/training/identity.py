@@ -17,7 +17,7 @@ from facevae.data.persons import Persons, Unseen
 from facevae.models.classifier import Classifier
 from facevae.models.identity import IdentityNetwork, start_from
 from facevae.nn.layers import as_unit_floats
-from facevae.training.loop.augmentation import random_flip
+from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch, HostRows, in_order
 from facevae.training.loop.fit import Terms, fit
 from facevae.training.loop.run import Run
@@ -135,9 +135,7 @@ def identity_terms_of(settings: IdentitySettings) -> Terms:
     def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
         assert isinstance(model, PersonClassifier)
         images, labels = batch
-        if step.training and settings.flip:
-            (images,) = random_flip(step, images)
-        return identity_terms(model, as_unit_floats(images), labels, settings, step)
+        return identity_terms(model, prepared(step, images, flip=settings.flip), labels, settings, step)
 
     return terms_of
 

@@ -13,11 +13,11 @@ from facevae.core.params import select_group
 from facevae.data.arrays import VaeArrays
 from facevae.models.vae import Vae, VaeArchitecture, active_dimensions, pixel_loss, reparameterize
 from facevae.models.vgg import Vgg19Settings, load_vgg19
-from facevae.nn.layers import as_unit_floats
+from facevae.nn.layers import as_unit_floats, from_bytes
 from facevae.nn.losses import free_bits, kl_divergence, squared_error
 from facevae.training.classifier import ClassifierSettings, train_classifier
 from facevae.training.feature_losses import ClassifierLoss, PerceptualLoss
-from facevae.training.loop.augmentation import random_flip
+from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import Terms, fit
 from facevae.training.loop.run import Run
@@ -108,7 +108,7 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
         ) from None
     features = _feature_loss(arrays, settings, run) if settings.feature_weight > 0 else None
 
-    watched = as_unit_floats(torch.from_numpy(np.array(valid[:_SHOWN])))
+    watched = from_bytes(valid[:_SHOWN])
 
     @torch.no_grad()
     def pictures(model: nn.Module) -> Tensor:
@@ -150,10 +150,11 @@ def vae_terms_of(settings: VaeSettings, features: FeatureLoss | None) -> Terms:
 
     def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
         assert isinstance(model, Vae)
-        (images,) = random_flip(step, *batch) if step.training and settings.flip else batch
+        (images,) = batch
         # Validation weighs the KL as the end of training does, so that its curve is comparable over the epochs.
         warm = min(1.0, (step.epoch + 1e-9) / max(settings.kl_warmup_epochs, 1e-9)) if step.training else 1.0
-        return vae_terms(model, as_unit_floats(images), settings, features, settings.beta * warm, step)
+        images = prepared(step, images, flip=settings.flip)
+        return vae_terms(model, images, settings, features, settings.beta * warm, step)
 
     return terms_of
 
@@ -173,6 +174,6 @@ def _feature_loss(arrays: VaeArrays, settings: VaeSettings, run: Run) -> nn.Modu
         classifier, _ = train_classifier(
             arrays, settings.classifier, run.part("classifier"), section="vae.classifier", prefix="vae classifier "
         )
-        sample = as_unit_floats(torch.from_numpy(np.array(arrays.images["train"][:_SAMPLE]))).to(run.device)
+        sample = from_bytes(arrays.images["train"][:_SAMPLE]).to(run.device)
         loss = ClassifierLoss(classifier, sample)
     return loss.to(device=run.device, memory_format=torch.channels_last)

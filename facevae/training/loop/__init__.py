@@ -1,4 +1,4 @@
 """The training loop: settings, optimizer, batches, steps, processes, checkpoints, log. Knows no model.
 
-Imports core and nn.
+Imports core, jobs and nn.
 """

@@ -6,6 +6,7 @@ Several tensors of images are cut and mirrored alike, as pairs of clean and nois
 import torch
 from torch import Tensor
 
+from facevae.nn.layers import as_unit_floats
 from facevae.training.loop.step import Step
 
 
@@ -13,6 +14,16 @@ def random_flip(step: Step, *images: Tensor) -> tuple[Tensor, ...]:
     """Mirror each image left to right with probability one half: (n, H, W, C) -> (n, H, W, C)."""
     flips = (step.rand() < 0.5).view(-1, 1, 1, 1)
     return tuple(torch.where(flips, part.flip(2), part) for part in images)
+
+
+def prepared(step: Step, images: Tensor, *, flip: bool) -> Tensor:
+    """A batch's bytes as networks take them, mirrored at random in training where `flip` says so.
+
+    uint8 (n, H, W, 3) -> (n, 3, H, W) in [0, 1].
+    """
+    if step.training and flip:
+        (images,) = random_flip(step, images)
+    return as_unit_floats(images)
 
 
 def random_crop(step: Step, size: int, *images: Tensor) -> tuple[Tensor, ...]:

@@ -1,20 +1,20 @@
-"""An interrupted training's memory: safetensors files in a folder of its own, gone when the training ends."""
+"""An interrupted training's memory: files in a folder of its own, gone when the training ends."""
 
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
+import pickle
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
@@ -42,18 +42,22 @@ class Slot:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.file, self.previous = folder / f"{name}.safetensors", folder / f"{name}.previous.safetensors"
+        self.file, self.previous = folder / f"{name}.pt", folder / f"{name}.previous.pt"
 
-    def save(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> str | None:
+    def save(self, state: dict[str, Any]) -> str | None:
         """Write a state, whole or not at all; the one before it stays. Returns why that failed, in one line, or None.
 
-        A checkpoint that can't be written is no reason to end a training whose result may still be written.
+        `state`: tensors and plain values in dicts and lists. A checkpoint that can't be written is no reason to end a
+        training whose result may still be written.
         """
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        metadata = {"facts": json.dumps(facts), "checksum": _checksum(content)}
+        saved = io.BytesIO()
+        torch.save(state, saved)
+        content = saved.getbuffer()
         try:
             with atomic_write(self.file) as temporary:
-                temporary.write_bytes(save(content, metadata))
+                with temporary.open("wb") as file:
+                    file.write(_checksum(content))
+                    file.write(content)
                 if self.file.exists():
                     os.replace(self.file, self.previous)
         except OSError as error:
@@ -85,17 +89,16 @@ class Slot:
         return next((path for path in (self.file, self.previous) if path.exists()), None)
 
 
-def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a state's bytes. Raises ValueError, saying what is wrong, if they are not whole."""
-    try:
-        tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        facts, checksum = json.loads(header["facts"]), header["checksum"]
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(str(error) or "no facts") from None
-    if checksum != _checksum(tensors):
+def unpack(content: bytes) -> dict[str, Any]:
+    """The state of a file's bytes, on the CPU. Raises ValueError, saying what is wrong, if they are not whole."""
+    checksum, saved = content[:_CHECKSUM_BYTES], memoryview(content)[_CHECKSUM_BYTES:]
+    # PyTorch's reader looks at no checksum of a zip's, to be quick.
+    if not saved or checksum != _checksum(saved):
         raise ValueError("its checksum is another")
-    return tensors, facts
+    try:
+        return torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"PyTorch {torch.__version__} can't read it: {str(error).splitlines()[0]}") from None
 
 
 class Checkpoint:
@@ -107,7 +110,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.lock = folder, folder / "lock"
+        self.folder, self.lock, self._started = folder, folder / "lock", folder / "started"
         self._held: int | None = None
 
     def __enter__(self) -> "Checkpoint":
@@ -137,12 +140,20 @@ class Checkpoint:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if {path.name for path in self.folder.iterdir()} <= {self.lock.name, self._started.name}:
+            self._started.unlink(missing_ok=True)  # there is nothing to go on with
         self.lock.unlink(missing_ok=True)
         if self._held is not None:
             os.close(self._held)
             self._held = None
         with suppress(OSError):  # not empty: a state stays
             self.folder.rmdir()
+
+    def started(self) -> str:
+        """When this training was first started, and a part of its key: the same for each try that goes on with it."""
+        if not self._started.exists():
+            self._started.write_text(f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{self.folder.name[:4]}", encoding="utf-8")
+        return self._started.read_text(encoding="utf-8")
 
     def slot(self, name: str) -> Slot:
         """The state called `name`: a training that has several parts keeps one of each."""
@@ -176,10 +187,8 @@ def remove_abandoned(root: Path) -> list[Path]:
     return removed
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    """Of names, shapes, types and bytes."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+_CHECKSUM_BYTES = 16
+
+
+def _checksum(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).digest()

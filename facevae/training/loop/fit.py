@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from facevae.core.errors import FacevaeError
 from facevae.nn.device import describe, pick_precision
 from facevae.training.loop.batches import Batch, DeviceRows, HostRows, Rows, in_order, place, shuffled
+from facevae.training.loop.checkpoint import unpack
 from facevae.training.loop.distributed import Processes
 from facevae.training.loop.log import RunLog
 from facevae.training.loop.optimizer import learning_rate_at, make_average, make_optimizer
@@ -257,7 +258,7 @@ def _resume(state: TrainingState, run: Run, log: RunLog, settings: TrainingSetti
     content = run.processes.tell(content, run.device)
     if content is None:
         return
-    state.restore(content, run.device)
+    state.load_state_dict(unpack(content), run.device)
     if not run.processes.first:
         state.means.clear()  # the first process has the sums of all
     log.line(f"resuming after epoch {len(state.history)} of {settings.epochs}, step {state.step}")
@@ -297,7 +298,7 @@ def _save(state: TrainingState, run: Run, log: RunLog) -> float:
         state.means = state.means.over(run.processes)
         if not run.processes.first:
             state.means.clear()
-    if run.slot and (trouble := run.slot.save(*state.packed())):
+    if run.slot and (trouble := run.slot.save(state.state_dict())):
         log.line(f"warning: {trouble}")
     return time.perf_counter()
 

@@ -1,27 +1,25 @@
 """What a training shows while it runs: a bar or a line per epoch, and TensorBoard."""
 
-import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import yaml
 from torch import Tensor, nn
 
-Item = TypeVar("Item")
+from facevae.jobs.progress import reporting
 
-# Looking at the losses waits for the device; once a second is nothing.
-_SECONDS_BETWEEN_LOOKS = 1.0
+Item = TypeVar("Item")
 
 
 class RunLog:
     """Terminal and TensorBoard of one training. `folder` null: no TensorBoard; `prefix` stands before each line.
 
     `pictures(model)` returns rows of images (R, N, 3, H, W) in [0, 1] for TensorBoard, made anew after each epoch.
-    `mute`: says and writes nothing.
+    `settings`: the training's parameters, for TensorBoard's text. `mute`: says and writes nothing.
     """
 
     def __init__(
@@ -30,10 +28,12 @@ class RunLog:
         prefix: str = "",
         pictures: Callable[[nn.Module], Tensor] | None = None,
         *,
+        settings: Mapping[str, Any] | None = None,
         mute: bool = False,
     ) -> None:
         self.folder, self.writer = None if mute else folder, None
         self.prefix, self.pictures, self.mute = prefix, pictures, mute
+        self.settings = settings or {}
         self.began: tuple[float, float] | None = None
 
     def start(self, epochs_done: float) -> None:
@@ -50,27 +50,23 @@ class RunLog:
     def track(
         self, items: Iterable[Item], done: int, total: int, what: str, batch_size: int, means: Callable[[], dict]
     ) -> Iterator[Item]:
-        """Show a bar of an epoch's steps in a terminal; nothing elsewhere, where `epoch` prints a line.
+        """Yield `items`, an epoch's steps, and show how far they are.
 
-        `means()` gives the terms so far; it is asked once a second at most.
+        `means()` gives the terms so far, for which it waits for the device; it is asked once a second at most.
         """
-        if self.mute or not sys.stderr.isatty():
+        if self.mute:
             yield from items
             return
-        columns = (
-            TextColumn(f"{self.prefix}{what}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
-            TextColumn("{task.fields[terms]}"), TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=total, completed=done, speed="", terms="")
-            started = looked = time.perf_counter()
+        began, count = time.perf_counter(), 0
+
+        def text() -> str:
+            terms = "  ".join(f"{name} {value:.4g}" for name, value in means().items())
+            return f"{count * batch_size / (time.perf_counter() - began):.0f} images/s  {terms}"
+
+        with reporting(f"{self.prefix}{what}", total, "steps", done=done) as show:
             for count, item in enumerate(items, start=1):
                 yield item
-                bar.update(task, completed=done + count)
-                if time.perf_counter() - looked > _SECONDS_BETWEEN_LOOKS:
-                    terms = "  ".join(f"{name} {value:.4g}" for name, value in means().items())
-                    looked = time.perf_counter()
-                    bar.update(task, terms=terms, speed=f"{count * batch_size / (looked - started):.0f} images/s")
+                show(done + count, text)
 
     def epoch(self, row: dict[str, float], epochs: int, images_per_second: float, model: nn.Module) -> None:
         """Print and log one row of the history."""
@@ -95,6 +91,8 @@ class RunLog:
             from torch.utils.tensorboard import SummaryWriter
 
             self.writer = SummaryWriter(str(self.folder), purge_step=number if number > 1 else None)
+            text = yaml.safe_dump(dict(self.settings), sort_keys=False)
+            self.writer.add_text("parameters", textwrap.indent(text, "    "), number)  # indented: code in Markdown
         for name, value in row.items():
             if name != "epoch":
                 split, _, term = name.partition("_")

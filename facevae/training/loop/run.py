@@ -44,6 +44,7 @@ class Run:
     checkpoint_seconds: float = 60.0
     stopping: threading.Event = field(default_factory=threading.Event)
     checkpoint: Checkpoint | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def part(self, name: str) -> "Run":
         """The same run for a part of the training, with a state of its own and without TensorBoard."""
@@ -51,7 +52,7 @@ class Run:
 
     def log(self, prefix: str, pictures: Callable[[nn.Module], Tensor] | None = None) -> RunLog:
         """The log of this run; a mute one in all processes but the first."""
-        return RunLog(self.logs, prefix, pictures, mute=not self.processes.first)
+        return RunLog(self.logs, prefix, pictures, settings=self.settings, mute=not self.processes.first)
 
 
 @contextmanager
@@ -69,8 +70,9 @@ def start_run(stage: str, options: Options, settings: dict[str, Any], manifest: 
         with Checkpoint(checkpoint_folder(stage, settings, manifest, machine)) as checkpoint:
             for folder in remove_abandoned(checkpoint.folder.parents[1]):
                 print(f"{folder}: removed, since nothing was written to this checkpoint for four weeks", flush=True)
-            logs = options.logs / stage / checkpoint.folder.name if options.logs else None
-            yield replace(run, logs=logs, slot=checkpoint.slot("state"), checkpoint=checkpoint)
+            logs = options.logs / stage / checkpoint.started() if options.logs else None
+            slot = checkpoint.slot("state")
+            yield replace(run, logs=logs, slot=slot, checkpoint=checkpoint, settings=settings)
             checkpoint.delete()
 
 

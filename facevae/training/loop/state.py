@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from facevae.training.loop.checkpoint import unpack
 from facevae.training.loop.distributed import Processes
 
 
@@ -68,31 +67,28 @@ class TrainingState:
         """The model whose weights are the training's result so far: the average, where there is one."""
         return self.model if self.average is None else self.average.module
 
-    def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts, for a checkpoint."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-        tensors |= {f"means.{name}": value for name, value in self.means.sums.items()}
-        tensors |= {f"best.{name}": value for name, value in (self.best or {}).items()}
-        if self.average is not None:
-            tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        return tensors, {"history": self.history, "step": self.step, "count": self.means.count}
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, for a checkpoint."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "best": self.best,
+            "sums": self.means.sums,
+            "count": self.means.count,
+            "history": self.history,
+            "step": self.step,
+        }
 
-    def restore(self, content: bytes, device: torch.device) -> None:
-        """Take over a checkpoint's state."""
-        tensors, facts = unpack(content)
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "means": {}, "best": {}, "average": {}}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = value
-        self.model.load_state_dict(parts["model"])
-        self._restore_optimizer(parts["optimizer"])
-        self.history, self.step, self.means.count = facts["history"], facts["step"], facts["count"]
-        self.means.sums = {name: value.to(device) for name, value in parts["means"].items()}
-        self.best = {name: value.to(device) for name, value in parts["best"].items()} or None
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take over what `state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
-            self.average.load_state_dict(parts["average"])
+            self.average.load_state_dict(state["average"])
+        self.best = state["best"] and {name: value.to(device) for name, value in state["best"].items()}
+        self.means.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.means.count, self.history, self.step = state["count"], state["history"], state["step"]
 
     def keep_best(self) -> None:
         """Copy the weights if the last epoch's validation loss is the lowest so far."""
@@ -103,15 +99,3 @@ class TrainingState:
         """Epochs after the one with the lowest validation loss; of equal ones the first counts."""
         losses = [row["valid_loss"] for row in self.history]
         return len(losses) - 1 - losses.index(min(losses))
-
-    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            index, _, key = name.partition(".")
-            weight = weights[int(index)]
-            if value.shape == weight.shape:
-                # The fused optimizers walk through memory and take for granted that it is laid out like the weights.
-                value = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-            states.setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict({"state": states, "param_groups": self.optimizer.state_dict()["param_groups"]})
