@@ -16,14 +16,15 @@ def main(
 ) -> None:
     """Write what the local files of the chosen source are now: names, sizes and times, of small files the content.
 
-    It runs every time, in a fraction of a second, and changes its output only if one of the files has changed: then
-    download runs. Of the source `synthetic`, which reads none, the output is always the same.
+    Where the source reads such files it runs every time, in a fraction of a second, and changes its output only if one
+    of them has changed: then download runs. For `synthetic`, which reads none, it runs once.
 
     Inputs: a local directory for `celeba`; the folder of images and the CSV for `folder`.
 
     Outputs: data/inputs.json.
 
-    Parameters: none for DVC, since it runs in any case; of download.source and the section download.<source> the paths.
+    Parameters: of download.source and the section download.<source> the paths. stages/fingerprint.yaml says
+    for which source it runs each time.
     """
     write_json(output, fingerprint_chosen(params))
 

@@ -43,12 +43,8 @@ SMALL = {
         "faces": 2, "samples": 4, "edited_faces": 5, "compared_faces": 1, "strengths": [1.0], "attributes": ["Smiling"],
     },
 }  # fmt: skip
-# What runs every time, whether or not anything has changed.
-ALWAYS = {
-    name
-    for name, body in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items()
-    if body.get("always_changed")
-}
+# Runs every time that the source reads files outside of the project, whether or not they have changed.
+WATCHING = {"fingerprint"}
 _RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 
 
@@ -85,13 +81,13 @@ def shrink(folder: Path, changes: dict | None = None) -> None:
 
 
 def keep_stages(folder: Path, names: Collection[str]) -> None:
-    """Leave these stages, and those that always run, in a copy's dvc.yaml; nothing of them has run yet.
+    """Leave these stages, and the one that looks outside, in a copy's dvc.yaml; nothing of them has run yet.
 
     They must not need another.
     """
     path = folder / "dvc.yaml"
     stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-    kept = {"stages": {name: body for name, body in stages.items() if name in ALWAYS or name in names}}
+    kept = {"stages": {name: body for name, body in stages.items() if name in WATCHING or name in names}}
     path.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
     (folder / "dvc.lock").unlink(missing_ok=True)
 
@@ -128,13 +124,13 @@ def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) 
 
 
 def stages_run(output: str) -> set[str]:
-    """Names of the stages that `dvc repro` or `dvc exp run` says it started, without those that always run."""
-    return set(_RAN.findall(output)) - ALWAYS
+    """Names of the stages that `dvc repro` or `dvc exp run` says it started, without the one that looks outside."""
+    return set(_RAN.findall(output)) - WATCHING
 
 
 def stages_changed(folder: Path) -> set[str]:
-    """Names of the stages that are not up to date, without those that always run."""
-    return set(json.loads(dvc(folder, "status", "--json"))) - ALWAYS
+    """Names of the stages that are not up to date."""
+    return set(json.loads(dvc(folder, "status", "--json")))
 
 
 def leaves(node: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -53,6 +53,11 @@ def outs_of(stage: str) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
+def params_of(stage: str) -> list[str]:
+    """What a stage declares of params.yaml; of another file is stages/fingerprint.yaml alone."""
+    return [line for line in STAGES[stage].get("params", []) if isinstance(line, str)]
+
+
 def results_of(stage: str) -> str:
     """The folder for a stage's results: of its own name, but for the report on the data."""
     return "results/data" if stage == "report_data" else f"results/{stage}"
@@ -106,17 +111,18 @@ def test_code_deps_are_what_make_deps_writes():
 @pytest.mark.parametrize("stage", STAGES)
 def test_written_in_one_style(stage):
     body = STAGES[stage]
-    assert list(body) == [key for key in ("cmd", "deps", "params", "outs", "metrics", "always_changed") if key in body]
+    assert list(body) == [key for key in ("cmd", "deps", "params", "outs", "metrics") if key in body]
     assert body["deps"] == sorted(body["deps"])
-    assert outs_of(stage) == [*sorted(body["outs"]), *sorted(outs_of(stage)[len(body["outs"]) :])]
+    made = outs_of(stage)
+    assert made == [*sorted(made[: len(body["outs"])]), *sorted(made[len(body["outs"]) :])]
     # A choice comes first and what it chooses right after it: `dae.architecture`, `dae.${dae.architecture}`.
-    params = body.get("params", [])
+    params = params_of(stage)
     assert params == sorted(params, key=lambda key: (key not in choices(stage), "$" not in key, key))
 
 
 def choices(stage: str) -> list[str]:
     """The parameters on which others depend: `dae.architecture` where there is `dae.${dae.architecture}`."""
-    return sorted({key for line in STAGES[stage].get("params", []) for key in CHOICE.findall(line)})
+    return sorted({key for line in params_of(stage) for key in CHOICE.findall(line)})
 
 
 # --- parameters: keys declared, keys read
@@ -181,7 +187,7 @@ def alternatives(stage: str) -> list[dict[str, str]]:
 
 def declared_keys(stage: str, params: dict) -> set[str]:
     """The single values that the stage's params stand for, `${...}` resolved."""
-    lines = [CHOICE.sub(lambda match: value_at(params, match[1]), line) for line in STAGES[stage].get("params", [])]
+    lines = [CHOICE.sub(lambda match: value_at(params, match[1]), line) for line in params_of(stage)]
     return {key for line in lines for key, _ in leaves(value_at(params, line), line)}
 
 
@@ -256,7 +262,7 @@ def test_no_group_hides_a_size(stage):
     for chosen in alternatives(stage):
         params = with_choices(chosen)
         hidden = {key for key in declared_keys(stage, params) if key.split(".")[-1] in ("size", "nfiles")}
-        assert hidden <= set(STAGES[stage].get("params", [])), f"{stage}: declare {hidden} on lines of their own"
+        assert hidden <= set(params_of(stage)), f"{stage}: declare {hidden} on lines of their own"
 
 
 def test_every_parameter_belongs_to_a_stage():
@@ -267,7 +273,7 @@ def test_every_parameter_belongs_to_a_stage():
 
 
 def test_sections_are_named_after_stages():
-    reading = {stage for stage, body in STAGES.items() if "params" in body}
+    reading = {stage for stage in STAGES if params_of(stage)}
     names = {command_of(stage)[0] for stage in reading} - {"train_dae", "train_vae"} | {"dae", "vae"}
     assert set(PARAMS) == names
 
