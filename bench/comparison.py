@@ -29,9 +29,11 @@ ROWS = Path(__file__).with_suffix(".yaml")
 MEASURED = Path("bench/measured")
 DEFAULT = "default"
 # Stages of the default run that the page shows, and those of their CSV files that it shows besides their metrics.
-DEFAULT_STAGES: dict[str, tuple[str, ...]] = {"evaluate_dae": (), "evaluate_vae": (), "train_judge": ()}
-# Columns that are words.
-_WORDS = ("attribute", "method")
+DEFAULT_STAGES: dict[str, tuple[str, ...]] = {
+    "evaluate_dae": ("baselines", "sweep"),
+    "evaluate_vae": ("counterfactual", "edits", "method_strengths", "methods", "summary"),
+    "train_judge": (),
+}
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,16 @@ def kept(results: Path, tables: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _rows(path: Path) -> list[dict[str, str | float | None]]:
+def _rows(path: Path) -> list[dict[str, str | float]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {key: value if key in _WORDS else float(value) if value else None for key, value in line.items()}
-            for line in csv.DictReader(file)
-        ]
+        return [{key: _number_or_word(value) for key, value in line.items()} for line in csv.DictReader(file)]
+
+
+def _number_or_word(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
 
 
 @contextmanager

@@ -23,8 +23,9 @@ def main(
 
     Inputs: data/dae/arrays, models/dae.safetensors.
 
-    Outputs, in results/evaluate_dae: metrics.json, per_image.csv, denoised.png (clean, noisy, denoised); sweep.csv and
-    sweep.png (one face, all levels and denoisers).
+    Outputs, in results/evaluate_dae: metrics.json, baselines.csv (the denoised images beside the noisy ones, one
+    constant colour and the clean ones), per_image.csv, denoised.png (clean, noisy, denoised); sweep.csv and sweep.png
+    (one face, all levels and denoisers).
 
     Parameters: evaluate_dae (faces: how many the picture shows; self_ensemble: average the answers to an image and its
     mirror image; sweep_sigmas: the noise levels; sweep_images: how many images).
@@ -46,7 +47,8 @@ def main(
     network, chosen = rebuild(facts, weights), measure_on(device, facts["settings"]["threads"])
     report = evaluate_denoiser(network, data, chosen, self_ensemble=settings.self_ensemble)
     swept = sweep_noise(network, data, settings, chosen)
-    write_json(results / "metrics.json", report.metrics | {"sweep": swept.metrics})
+    write_json(results / "metrics.json", {"dae": report.metrics | {"sweep_psnr_db": swept.psnr_db}})
+    write_table(results / "baselines.csv", report.baselines)
     write_table(results / "sweep.csv", swept.rows, SWEEP_COLUMNS)
     titles = [column.replace("_", " ") for column in swept.columns]
     labels = [f"sigma {sigma:g}" for sigma in settings.sweep_sigmas]
@@ -55,9 +57,9 @@ def main(
     clean, noisy = (split["test"][: settings.faces] for split in (data.clean, data.noisy))
     denoised = denoised_examples(network, noisy, chosen, self_ensemble=settings.self_ensemble)
     image_sheet(results / "denoised.png", [clean, noisy, denoised], ["clean", "noisy", "denoised"])
-    print(summary(report.metrics))
+    print(summary(report.means))
     print(swept.summary())
-    print(f"{results}: metrics.json, per_image.csv, denoised.png, sweep.csv, sweep.png")
+    print(f"{results}: metrics.json, baselines.csv, per_image.csv, denoised.png, sweep.csv, sweep.png")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ def main(
     Inputs: data/vae/arrays, data/vae/latents.safetensors, data/raw/pairs.zip, models/vae.safetensors,
     judge.safetensors, identity.safetensors, attribute_vectors.safetensors, mixture.safetensors.
 
-    Outputs, in results/evaluate_vae: metrics.json; attributes.csv (what the judge sees in reconstructions); edits.csv
-    (every attribute at its recommended strength: share seen, leakage, identity); strengths.csv (by attribute, method
-    and strength); methods.csv (their means); predictions.csv (attributes read from the latents, and by the vectors' dot
-    products); counterfactual.csv (how much of the true change an edit makes; for photographs the header alone);
-    pictures/: reconstructions, samples, edits by attribute and strength.
+    Outputs, in results/evaluate_vae: metrics.json; summary.csv (what is measured besides and how); attributes.csv (the
+    judge's accuracies on images and reconstructions); edits.csv (every attribute at its recommended strength: detection
+    and success rates, leakage, identity); strengths.csv (by attribute, method and strength); methods.csv and
+    method_strengths.csv (means over the attributes); predictions.csv (attributes read from the latents, and by the
+    vectors' dot products); counterfactual.csv (how much of the true change an edit makes; for photographs the header
+    alone); pictures/: reconstructions, samples, edits by attribute and strength.
 
     Parameters: evaluate_vae (attributes and strengths of the pictures; strength that is judged; how many faces,
     samples, edited and compared faces; of how many images the Frechet distances are; the network of LPIPS; seed).
@@ -37,8 +38,7 @@ def main(
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
-    from facevae.evaluation.counterfactual import SCORE_COLUMNS
-    from facevae.evaluation.vae import Models, VaeEvaluation, check_fit, evaluate_autoencoder
+    from facevae.evaluation.vae import Models, VaeEvaluation, check_evaluable, evaluate_autoencoder
     from facevae.figures.vae import draw_pictures
     from facevae.imaging.frames import frame_from_facts
     from facevae.latents.mixture import load_mixture
@@ -59,22 +59,17 @@ def main(
     embed = embedder(facts, weights, critic, data.images["test"].shape[1])
     mixture, posteriors = load_mixture(models / "mixture.safetensors"), load_posteriors(latents, data.counts)
     parts = Models(vae, critic, embed, directions, mixture, posteriors)
-    check_fit(data, parts, vae_facts, judge_facts, settings)
+    check_evaluable(data, parts, vae_facts, judge_facts, settings)
 
     truth = read_pairs(pairs, frame_from_facts(vae_facts["framing"]), directions.names)
     found = evaluate_autoencoder(parts, data, truth, settings, chosen)
     with atomic_folder(results / "pictures") as pictures:
         draw_pictures(pictures, parts, data, found, settings, chosen)
-    tables = {"attributes": found.attributes, "methods": found.methods, "predictions": found.predictions}
-    tables |= {"edits": [v.row() for v in found.verdicts], "strengths": [v.row() for v in found.curves]}
-    for name, rows in tables.items():
-        # Of an attribute that all images have, or none, nothing can be predicted.
-        unknown = [column for column in rows[0] if column != "attribute"] if name == "predictions" else ()
-        write_table(results / f"{name}.csv", rows, unknown=unknown)
-    write_table(results / "counterfactual.csv", found.scores, SCORE_COLUMNS)
+    for name, (columns, rows) in found.tables.items():
+        write_table(results / f"{name}.csv", rows, columns)
     write_json(results / "metrics.json", found.metrics)
     print(found.summary(settings))
-    print(f"{results}: metrics.json, {', '.join(f'{name}.csv' for name in tables)}, counterfactual.csv, pictures/")
+    print(f"{results}: metrics.json, {', '.join(f'{name}.csv' for name in found.tables)}, pictures/")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ def main(
     list_landmarks_align_celeba.txt and skipped.csv; data/dae/images.zip, noisy.zip and arrays; data/vae/images.zip and
     arrays.
 
-    Outputs, in results/data: metrics.json; attributes.csv (the share of images that have each attribute, of all
-    and in each split), correlations.csv (phi coefficients of any two attributes), sizes.csv, skipped.csv (images that
-    were left out, and why); pictures/: faces.png (the same faces raw, padded, noisy and cropped), attributes.png and
-    correlations.png.
+    Outputs, in results/data: metrics.json; summary.csv (counts, brightness, the distance of the eyes); attributes.csv
+    (the share of images that have each attribute, of all and in each split), correlations.csv (phi coefficients of any
+    two attributes), sizes.csv, skipped.csv (images that were left out, and why); pictures/: faces.png (the same faces
+    raw, padded, noisy and cropped), attributes.png and correlations.png.
 
     Parameters: report_data (faces: how many faces.png shows).
     """
@@ -52,13 +52,14 @@ def main(
             draw_contact_sheet(pictures / "faces.png", archives, settings.faces)
             draw_rates(pictures / "attributes.png", rates, images)
             draw_correlations(pictures / "correlations.png", report.correlations, report.varying, images)
-    write_json(results / "metrics.json", report.metrics)
+    write_json(results / "metrics.json", {"data": report.metrics})
+    write_table(results / "summary.csv", report.summary)
     write_table(results / "attributes.csv", report.attributes)
     write_table(results / "sizes.csv", report.sizes)
     write_table(results / "correlations.csv", report.correlation_rows(), ["attribute", *report.varying])
     with atomic_write(results / SKIPPED) as temporary:
         shutil.copyfile(data / "raw" / SKIPPED, temporary)
-    print(f"{results}: metrics.json, attributes.csv, correlations.csv, sizes.csv, skipped.csv, pictures/")
+    print(f"{results}: metrics.json, summary.csv, attributes.csv, correlations.csv, sizes.csv, skipped.csv, pictures/")
 
 
 if __name__ == "__main__":

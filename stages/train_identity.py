@@ -26,9 +26,10 @@ def main(
 
     Inputs: data/vae/arrays, data/raw/identity_CelebA.txt, models/judge.safetensors.
 
-    Outputs: models/identity.safetensors; results/train_identity/history.csv and metrics.json (how well it tells the
-    test split's persons apart, beside the judge's features and the pixels). With too few persons of several images,
-    as among drawn faces, nothing is trained: the model says so, and the judge's features stand in for it.
+    Outputs: models/identity.safetensors; results/train_identity/history.csv, metrics.json (how well the test split's
+    persons are told apart) and verification.csv (the same beside the judge's features and the pixels). With too few
+    persons of several images, as among drawn faces, nothing is trained: the model says so, and the judge's features
+    stand in for it.
 
     Parameters: train_identity.
 
@@ -40,7 +41,12 @@ def main(
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
     from facevae.data.persons import persons_of, unseen_of
-    from facevae.evaluation.identity import identity_metrics, in_words, verification_auc
+    from facevae.evaluation.identity import (
+        VERIFICATION_COLUMNS,
+        identity_metrics,
+        identity_summary,
+        verification_auc,
+    )
     from facevae.models.classifier import rebuild
     from facevae.models.identity import facts_of
     from facevae.nn.model_files import load_weights, save_weights
@@ -58,12 +64,14 @@ def main(
         network, history = train_identity(data, persons, start, partial(verification_auc, valid), settings, training)
         if not training.processes.first:
             return
-        metrics = identity_metrics(network, persons, start, test, training.device)
+        metrics, rows = identity_metrics(network, persons, start, test, training.device)
         facts = facts_of(data.images["train"].shape[1], network, len(persons.identities))
         save_weights(model, network.state_dict() if network else {}, facts)
         write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
-        write_json(results / "metrics.json", metrics)
-    print(f"{model}: {in_words(metrics, persons, settings.least_images, settings.least_persons)}; details in {results}")
+        write_table(results / "verification.csv", rows, VERIFICATION_COLUMNS)
+        write_json(results / "metrics.json", {"identity": metrics})
+    found = identity_summary(metrics, rows, persons, settings.least_images, settings.least_persons)
+    print(f"{model}: {found}; details in {results}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def main(
         write_table(results / "history.csv", history)
         rows = [{"attribute": name, "balanced_accuracy": value} for name, value in accuracies.items()]
         write_table(results / "attributes.csv", rows)
-        write_json(results / "metrics.json", {"mean_balanced_accuracy": mean})
+        write_json(results / "metrics.json", {"judge": {"balanced_accuracy": mean}})
     print(f"{model}: mean balanced accuracy {mean:.3f}, details in {results}")
 
 

@@ -34,6 +34,9 @@ class Judge(nn.Module):
     def embedding(self, images):
         return images.mean((2, 3))
 
+    def logits_and_embedding(self, images):
+        return self(images), self.embedding(images)
+
     def forward(self, images):
         return self.embedding(images).clamp(1e-6, 1 - 1e-6).logit()
 

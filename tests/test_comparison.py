@@ -60,9 +60,16 @@ def test_what_is_kept_of_a_row(tmp_path):
     row = next(row for row in KNOWN if row.name == "dae-short")
     results = tmp_path / "results/evaluate_dae"
     results.mkdir(parents=True)
-    (results / "metrics.json").write_text('{"psnr_db": 31.5}')
+    (results / "metrics.json").write_text('{"dae": {"psnr_db": 31.5}}')
+    for name in row.tables:
+        (results / f"{name}.csv").write_text("answer,measure,value\nnoisy,psnr_db,20.5\n")
     found = measured(tmp_path, row, {"download": 3.0, "train_dae": 61.4, "evaluate_dae": 5.0})
-    assert found == {"changes": list(row.changes), "metrics": {"psnr_db": 31.5}, "training_seconds": 61}
+    assert found == {
+        "changes": list(row.changes),
+        "metrics": {"dae": {"psnr_db": 31.5}},
+        "tables": {name: [{"answer": "noisy", "measure": "psnr_db", "value": 20.5}] for name in row.tables},
+        "training_seconds": 61,
+    }
     assert "training_seconds" not in measured(tmp_path, row, {"evaluate_dae": 5.0})
 
 
@@ -72,10 +79,10 @@ def test_tables_are_kept_beside_the_metrics(tmp_path):
     results.mkdir(parents=True)
     (results / "metrics.json").write_text("{}")
     for name in row.tables:
-        (results / f"{name}.csv").write_text("attribute,method,seen,flipped\nBald,balanced,0.5,\n")
+        (results / f"{name}.csv").write_text("attribute,method,faces,leakage\nBald,balanced,100,0.5\n")
     found = measured(tmp_path, row, {})["tables"]
-    assert set(found) == {"edits", "methods", "predictions"}
-    assert found["edits"] == [{"attribute": "Bald", "method": "balanced", "seen": 0.5, "flipped": None}]
+    assert set(found) == {"edits", "methods", "method_strengths", "predictions", "summary"}
+    assert found["edits"] == [{"attribute": "Bald", "method": "balanced", "faces": 100.0, "leakage": 0.5}]
 
 
 @pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
@@ -101,7 +108,9 @@ def ran(tmp_path, monkeypatch):
     for number, stage in enumerate(DEFAULT_STAGES):
         write_json(tmp_path / "results" / stage / "metrics.json", {"value": number})
         for table in DEFAULT_STAGES[stage]:
-            (tmp_path / "results" / stage / f"{table}.csv").write_text("attribute,seen\nBald,0.5\n", encoding="utf-8")
+            (tmp_path / "results" / stage / f"{table}.csv").write_text(
+                "attribute,leakage\nBald,0.5\n", encoding="utf-8"
+            )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

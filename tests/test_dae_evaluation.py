@@ -44,34 +44,34 @@ def psnr(levels):
 
 
 def test_doing_nothing_scores_the_noisy_input(arrays):
-    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).means
     assert m["psnr_db"] == m["psnr_db_noisy"] == pytest.approx(psnr(30), abs=1e-3)
     assert m["ssim"] == m["ssim_noisy"] < 1
     assert m["bce"] > m["bce_floor"]
 
 
 def test_a_perfect_denoiser(arrays):
-    m = evaluate_denoiser(Shift(-30), arrays, CPU).metrics
+    m = evaluate_denoiser(Shift(-30), arrays, CPU).means
     assert m["psnr_db"] == 100 and m["ssim"] == pytest.approx(1)
     assert m["bce"] == pytest.approx(m["bce_floor"], abs=1e-6) and m["bce_above_floor"] == pytest.approx(0, abs=1e-6)
     assert m["psnr_db_noisy"] == pytest.approx(psnr(30), abs=1e-3)
 
 
 def test_a_denoiser_one_third_as_far_off(arrays):
-    assert evaluate_denoiser(Shift(-20), arrays, CPU).metrics["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
+    assert evaluate_denoiser(Shift(-20), arrays, CPU).means["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
 
 
 def test_the_border_is_cut_off(arrays):
     whole = evaluate_denoiser(Shift(-20, border=80), arrays, CPU)
-    assert whole.metrics["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
-    assert whole.metrics["ssim"] == pytest.approx(evaluate_denoiser(Shift(-20), arrays, CPU).metrics["ssim"])
+    assert whole.means["psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
+    assert whole.means["ssim"] == pytest.approx(evaluate_denoiser(Shift(-20), arrays, CPU).means["ssim"])
     arrays.manifest["framing"]["pad"] = 0
-    assert evaluate_denoiser(Shift(-20, border=80), arrays, CPU).metrics["psnr_db"] < psnr(30)
+    assert evaluate_denoiser(Shift(-20, border=80), arrays, CPU).means["psnr_db"] < psnr(30)
 
 
 def test_the_constant_colour_by_hand(arrays):
     arrays.clean["test"][:] = [51, 51, 204]
-    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).means
 
     def bce(t, p):
         return -(t * math.log(p) + (1 - t) * math.log(1 - p))
@@ -85,15 +85,15 @@ def test_the_constant_colour_by_hand(arrays):
 def test_every_image_counts_once_whatever_the_batch(arrays):
     arrays.noisy["test"][4] += 20  # the one that stands alone in its batch
     one, two = (evaluate_denoiser(nn.Identity(), arrays, CPU, batch_size=size) for size in (2, 64))
-    assert one.metrics == pytest.approx(two.metrics)
-    assert one.metrics["psnr_db"] == pytest.approx((4 * psnr(30) + psnr(50)) / 5, abs=1e-3)
+    assert one.means == pytest.approx(two.means)
+    assert one.means["psnr_db"] == pytest.approx((4 * psnr(30) + psnr(50)) / 5, abs=1e-3)
     assert [row["image"] for row in one.per_image] == ["d", "e", "f", "g", "h"]
     assert [row["psnr_db"] for row in one.per_image] == pytest.approx([psnr(30)] * 4 + [psnr(50)], abs=1e-3)
 
 
 def test_no_noise_at_all_is_measured_in_finite_numbers(arrays):
     arrays.noisy["test"][:] = arrays.clean["test"]
-    m = evaluate_denoiser(nn.Identity(), arrays, CPU).metrics
+    m = evaluate_denoiser(nn.Identity(), arrays, CPU).means
     assert all(math.isfinite(value) for value in m.values()) and m["psnr_db"] == m["psnr_db_noisy"] == 100
 
 
@@ -119,9 +119,9 @@ class Uneven(nn.Module):
 def test_the_self_ensemble_is_measured(arrays):
     # Both halves are 20 off, and none of it is left in the mean of both ways round.
     alone, both = (evaluate_denoiser(Uneven(), arrays, CPU, self_ensemble=chosen) for chosen in (False, True))
-    assert alone.metrics["psnr_db"] == pytest.approx(psnr(20), abs=1e-3)
-    assert both.metrics["psnr_db"] > 90 and both.metrics["psnr_db_noisy"] == alone.metrics["psnr_db_noisy"]
-    assert evaluate_denoiser(Uneven(), arrays, CPU).metrics == alone.metrics
+    assert alone.means["psnr_db"] == pytest.approx(psnr(20), abs=1e-3)
+    assert both.means["psnr_db"] > 90 and both.means["psnr_db_noisy"] == alone.means["psnr_db_noisy"]
+    assert evaluate_denoiser(Uneven(), arrays, CPU).means == alone.means
     noisy = arrays.noisy["test"]
     assert np.array_equal(denoised_examples(Uneven(), noisy, CPU, self_ensemble=True), arrays.clean["test"])
     assert not np.array_equal(denoised_examples(Uneven(), noisy, CPU), arrays.clean["test"])
@@ -147,6 +147,19 @@ def test_settings_out_of_range(wrong):
         DaeEvaluation.model_validate(EVALUATION | wrong)
 
 
+def test_metrics_and_baselines_are_the_means(arrays):
+    report = evaluate_denoiser(Shift(-20), arrays, CPU)
+    assert report.metrics.keys() == {"psnr_db", "ssim", "bce", "bce_above_floor", "psnr_db_noisy", "ssim_noisy"}
+    assert report.metrics.items() <= report.means.items()
+    found = {(row["answer"], row["measure"]): row["value"] for row in report.baselines}
+    assert list(found) == [
+        ("denoised", "psnr_db"), ("denoised", "ssim"), ("denoised", "bce"), ("noisy", "psnr_db"), ("noisy", "ssim"),
+        ("constant_colour", "psnr_db"), ("constant_colour", "bce"), ("clean", "bce"),
+    ]  # fmt: skip
+    assert found["clean", "bce"] == report.means["bce_floor"] < found["denoised", "bce"]
+    assert found["noisy", "psnr_db"] == pytest.approx(psnr(30), abs=1e-3)
+
+
 def test_the_summary_sets_figures_side_by_side(arrays):
-    lines = summary(evaluate_denoiser(Shift(-20), arrays, CPU).metrics).splitlines()
+    lines = summary(evaluate_denoiser(Shift(-20), arrays, CPU).means).splitlines()
     assert len(lines) == 3 and f"PSNR {psnr(10):.2f} dB (noisy input {psnr(30):.2f}" in lines[0]

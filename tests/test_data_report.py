@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from metric_names import assert_listed
 from PIL import Image
 from raw_data import NAMES, SAMPLE, encoded, files_below, make_params, make_raw, one_line, write_entries
 
@@ -141,7 +142,10 @@ class Project:
         params = self.folder / "report.yaml"
         params.write_text(yaml.safe_dump({"report_data": {"faces": faces}}))
         report_data.main(params, self.data, self.results)
-        return json.loads((self.results / "metrics.json").read_text())
+        return json.loads((self.results / "metrics.json").read_text())["data"]
+
+    def summary(self) -> dict[str, float]:
+        return {row["quantity"]: float(row["value"]) for row in self.table("summary.csv")}
 
     def table(self, name: str) -> list[dict[str, str]]:
         with (self.results / name).open(newline="", encoding="utf-8") as file:
@@ -182,19 +186,24 @@ def test_the_report(project, capsys):
     metrics = project.report()
     # Brightness: of the colours above, to within what JPEG changes.
     means = [np.mean(colour(number)) for number in range(10)]
-    measured = metrics.pop("brightness")
-    assert (measured["mean"], measured["spread"]) == pytest.approx((np.mean(means), np.std(means)), abs=1)
+    summary = project.summary()
+    measured = summary.pop("brightness_mean"), summary.pop("brightness_std")
+    assert measured == pytest.approx((np.mean(means), np.std(means)), abs=1)
     assert metrics == {
-        "images": 10,
-        "images_skipped": 0,
+        "images": 10, "images_skipped": 0, "persons": 10, "images_in_two_splits": 0, "persons_in_two_splits": 0,
+    }  # fmt: skip
+    assert summary == {
         "images_with_landmarks": 0,
         "annotated_rows": 10,
         "attributes": 2,
         # Of make_raw's values, both 3 times, Smiling 4, Young 3, never together: (0 * 3 - 4 * 3) / sqrt(4 * 6 * 3 * 7).
         "strongest_correlation": pytest.approx(-12 / np.sqrt(504)),
-        "persons": 10,
-        "dae": {"train": 6, "test": 4, "images_in_two_splits": 0, "persons_in_two_splits": 0},
-        "vae": {"train": 6, "valid": 2, "test": 2, "images_in_two_splits": 0, "persons_in_two_splits": 0},
+        "dae_train_images": 6,
+        "dae_test_images": 4,
+        "vae_train_images": 6,
+        "vae_valid_images": 2,
+        "vae_test_images": 2,
+        **{f"{model}_{what}_in_two_splits": 0 for model in ("dae", "vae") for what in ("images", "persons")},
     }
     assert project.table("sizes.csv") == [
         {"what": what, "width": width, "height": height, "images": "10"}
@@ -210,14 +219,15 @@ def test_the_report(project, capsys):
     matrix = project.table("correlations.csv")
     assert [row["attribute"] for row in matrix] == list(NAMES)
     assert [[float(row[name]) for name in NAMES] for row in matrix] == [
-        [1.0, metrics["strongest_correlation"]],
-        [metrics["strongest_correlation"], 1.0],
+        [1.0, summary["strongest_correlation"]],
+        [summary["strongest_correlation"], 1.0],
     ]
+    assert_listed(project.results / "metrics.json", "report_data")
     assert str(project.results) in capsys.readouterr().out
     before = files_below(project.results)
     assert set(before) == {
         "attributes.csv", "correlations.csv", "metrics.json", "pictures/attributes.png", "pictures/correlations.png",
-        "pictures/faces.png", "sizes.csv", "skipped.csv",
+        "pictures/faces.png", "sizes.csv", "skipped.csv", "summary.csv",
     }  # fmt: skip
     project.report()
     assert files_below(project.results) == before
@@ -226,9 +236,9 @@ def test_the_report(project, capsys):
 def test_a_person_in_two_splits_is_counted(undrawn):
     # Of the VAE's splits in order of number, train train train valid test twice; of the DAE's, six train and four test.
     write_numbers(undrawn.raw / IDENTITY_FILE, TEN, [5, 5, 6, 6, 6, 7, 8, 9, 9, 7])
-    metrics = undrawn.report()
-    assert metrics["persons"] == 5
-    assert metrics["vae"]["persons_in_two_splits"] == 3 and metrics["dae"]["persons_in_two_splits"] == 1
+    metrics, summary = undrawn.report(), undrawn.summary()
+    assert metrics["persons"] == 5 and metrics["persons_in_two_splits"] == 3 + 1
+    assert summary["vae_persons_in_two_splits"] == 3 and summary["dae_persons_in_two_splits"] == 1
 
 
 def test_an_image_in_two_splits_is_counted(undrawn):
@@ -236,23 +246,26 @@ def test_an_image_in_two_splits_is_counted(undrawn):
     like = [0, 0, 2, 3, 4, 5, 0, 7, 2, 3]
     write_entries(undrawn.raw / IMAGES, {name: encoded(plain(number)) for name, number in zip(TEN, like, strict=True)})
     undrawn.prepare()
-    metrics = undrawn.report()
-    assert metrics["vae"]["images_in_two_splits"] == 2 and metrics["dae"]["images_in_two_splits"] == 3
+    metrics, summary = undrawn.report(), undrawn.summary()
+    assert metrics["images_in_two_splits"] == 2 + 3
+    assert summary["vae_images_in_two_splits"] == 2 and summary["dae_images_in_two_splits"] == 3
 
 
 def test_nobody_and_nothing_known(undrawn):
     write_numbers(undrawn.raw / IDENTITY_FILE, [], [])
     metrics = undrawn.report()
-    assert "persons" not in metrics and "eye_distance" not in metrics
-    assert not any("persons_in_two_splits" in metrics[model] for model in ("dae", "vae"))
+    assert not any("persons" in name for name in (*metrics, *undrawn.summary()))
+    assert "eye_distance_mean" not in undrawn.summary()
 
 
 def test_landmarks_of_some_images(undrawn):
     values = np.zeros((3, 10), int)
     values[:, 2] = [30, 40, 50]
     write_landmarks(undrawn.raw / LANDMARKS_FILE, ["000002.jpg", "000003.jpg", "elsewhere.jpg"], values)
-    metrics = undrawn.report()
-    assert metrics["images_with_landmarks"] == 2 and metrics["eye_distance"] == {"mean": 35.0, "spread": 5.0}
+    undrawn.report()
+    summary = undrawn.summary()
+    assert summary["images_with_landmarks"] == 2
+    assert (summary["eye_distance_mean"], summary["eye_distance_std"]) == (35, 5)
 
 
 def test_skipped_images_are_counted_and_listed(undrawn):
@@ -265,11 +278,12 @@ def test_annotation_of_more_images_than_there_are(undrawn):
     names = [f"{number:06d}.jpg" for number in range(1, 13)]
     values = np.array([[1, -1, 1]] * 6 + [[-1, -1, 1]] * 4 + [[-1, 1, -1]] * 2)
     write_attributes(undrawn.raw / ATTRIBUTES_FILE, names, ("A", "B", "C"), values)
-    metrics = undrawn.report()
-    assert metrics["annotated_rows"] == 12 and metrics["attributes"] == 3
+    undrawn.report()
+    summary = undrawn.summary()
+    assert summary["annotated_rows"] == 12 and summary["attributes"] == 3
     assert [float(row["rate"]) for row in undrawn.table("attributes.csv")] == [0.6, 0.0, 1.0]
     # All or none of the ten images have B and C: A has nothing to go with.
-    assert "strongest_correlation" not in metrics and undrawn.table("correlations.csv") == [
+    assert "strongest_correlation" not in summary and undrawn.table("correlations.csv") == [
         {"attribute": "A", "A": "1.0"}
     ]
 

@@ -17,7 +17,14 @@ from facevae.core.files import write_json
 from facevae.core.params import load_section
 from facevae.data.arrays import MANIFEST, write_npy, write_rows
 from facevae.data.persons import Persons, Unseen, persons_of, unseen_of
-from facevae.evaluation.identity import identity_kept, identity_metrics, pixels, verify, verify_unseen
+from facevae.evaluation.identity import (
+    VERIFICATION_COLUMNS,
+    identity_kept,
+    identity_metrics,
+    pixels,
+    verify,
+    verify_unseen,
+)
 from facevae.models import classifier
 from facevae.models.classifier import Classifier
 from facevae.models.identity import IdentityNetwork, embedder, facts_of, rebuild, start_from
@@ -216,8 +223,8 @@ def test_verification_by_hand():
     # 10, 45, 100, 30, 5, 60, 90, 55: the pair at 40 is beaten by 3 of 8, that at 35 too.
     found = verify(embeddings, np.array([1, 2, 1, 2, 3]))
     assert found.auc == pytest.approx(5 / 8)
-    # With the threshold between 40 and 45 no pair is missed and 3 of 8 others pass; above 35 both pairs are missed.
-    assert found.equal_error_rate == pytest.approx(3 / 16)
+    # From 35 to 45 three of the eight others pass, and of the two pairs none, one, both: as many are missed in between.
+    assert found.equal_error_rate == pytest.approx(3 / 8)
 
 
 @pytest.mark.parametrize("identities", [[], [1, 2, 3], [1, 1, 1]])
@@ -239,14 +246,17 @@ def test_pixels_do_not_see_the_light():
 def test_metrics_of_no_network_and_nothing_to_tell_apart():
     judge, nobody = Classifier(SIZE, 8, 1), Unseen(np.zeros((0, SIZE, SIZE, 3), np.uint8), np.zeros(0, np.int64))
     persons = Persons(np.arange(4), np.arange(4) // 2, (5, 6))
-    assert identity_metrics(None, persons, judge, nobody, CPU) == {"persons": 0, "images": 0}
+    assert identity_metrics(None, persons, judge, nobody, CPU) == ({"persons": 0}, [])
     found = identity_metrics(IdentityNetwork(SIZE, 8, 5), persons, judge, nobody, CPU)
-    assert found == {"persons": 2, "images": 4}
+    assert found == ({"persons": 2}, [])
     two = Unseen(np.random.default_rng(0).integers(0, 256, (4, SIZE, SIZE, 3), np.uint8), np.array([1, 1, 2, 2]))
-    assert identity_metrics(None, persons, judge, two, CPU).keys() == {
-        "persons", "images", "auc_judge", "equal_error_rate_judge", "auc_pixels", "equal_error_rate_pixels",
-        "unseen_persons", "unseen_pairs",
-    }  # fmt: skip
+    metrics, rows = identity_metrics(None, persons, judge, two, CPU)
+    assert [tuple(row) for row in rows] == [VERIFICATION_COLUMNS] * 2
+    assert [row["embedding"] for row in rows] == ["judge", "pixels"]
+    # The judge stands in.
+    assert metrics == {"persons": 0} | {name: rows[0][name] for name in ("roc_auc", "equal_error_rate")}
+    metrics, rows = identity_metrics(IdentityNetwork(SIZE, 8, 5), persons, judge, two, CPU)
+    assert rows[0]["embedding"] == "identity" and metrics["roc_auc"] == rows[0]["roc_auc"]
 
 
 # --- the stage
@@ -306,9 +316,11 @@ def train(project, made="made", checkpoint_seconds=60.0, **changes):
 
 def test_persons_that_can_be_told_apart_are(project, capsys):
     train(project, epochs=15)
-    found = json.loads((project / "made/metrics.json").read_text())
-    assert (found["persons"], found["images"], found["unseen_persons"], found["unseen_pairs"]) == (6, 60, 2, 12)
-    assert found["auc"] > 0.97 > 0.9 > found["auc_pixels"] and found["equal_error_rate"] < 0.1
+    found = json.loads((project / "made/metrics.json").read_text())["identity"]
+    network, judge, plain = csv.DictReader((project / "made/verification.csv").open())
+    assert (found["persons"], network["persons"], network["pairs"]) == (6, "2", "12")
+    assert [row["embedding"] for row in (network, judge, plain)] == ["identity", "judge", "pixels"]
+    assert found["roc_auc"] > 0.97 > 0.9 > float(plain["roc_auc"]) and found["equal_error_rate"] < 0.1
     last = list(csv.DictReader((project / "made/history.csv").open()))[-1]
     assert float(last["train_accuracy"]) > 0.95 and float(last["valid_auc"]) > 0.95
     assert "6 persons; unseen ones told apart with a ROC AUC of" in capsys.readouterr().out
@@ -326,7 +338,7 @@ def test_the_same_bytes_again_and_after_an_interruption(project, monkeypatch, ca
         whole(self, row, *arguments)
 
     first = train(project)
-    assert sorted(first) == ["history.csv", "identity.safetensors", "metrics.json"]
+    assert sorted(first) == ["history.csv", "identity.safetensors", "metrics.json", "verification.csv"]
     torch.seed()
     monkeypatch.setattr(RunLog, "epoch", goes_down)
     with pytest.raises(KeyboardInterrupt):
@@ -343,9 +355,9 @@ def test_the_same_bytes_again_and_after_an_interruption(project, monkeypatch, ca
 
 def test_too_few_persons(project, capsys):
     made = train(project, least_persons=7)
-    assert sorted(made) == ["history.csv", "identity.safetensors", "metrics.json"]
+    assert sorted(made) == ["history.csv", "identity.safetensors", "metrics.json", "verification.csv"]
     assert made["history.csv"] == b"epoch,learning_rate,train_loss,train_accuracy,valid_auc\n"
-    assert json.loads(made["metrics.json"])["persons"] == 0
+    assert json.loads(made["metrics.json"])["identity"]["persons"] == 0
     weights, facts = load_weights(project / "made/identity.safetensors", "identity")
     assert (weights, facts) == ({}, {"kind": "identity", "image_size": SIZE, "identities": 0})
     out = capsys.readouterr().out
@@ -355,7 +367,7 @@ def test_too_few_persons(project, capsys):
 def test_nobody_is_known(project, capsys):
     (project / "identities.txt").write_text("")
     made = train(project)
-    assert json.loads(made["metrics.json"]) == {"persons": 0, "images": 0}
+    assert json.loads(made["metrics.json"]) == {"identity": {"persons": 0}}
     assert "0 persons have 2 images or more" in capsys.readouterr().out
 
 

@@ -1,6 +1,7 @@
 """The evaluation as a whole: what must fit together, and its figures in a few lines."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +10,22 @@ from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from model_data import PARAMS, vae_arrays
 from raw_data import one_line
 
-from facevae.evaluation.edit_metrics import compare_methods, edit_metrics
+from facevae.evaluation.edit_metrics import METHOD_STRENGTH_COLUMNS, compare_methods, compare_strengths
 from facevae.evaluation.edits import EditVerdict
-from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport, check_fit, predictions, survival_metrics
+from facevae.evaluation.vae import (
+    Models,
+    VaeEvaluation,
+    VaeReport,
+    check_evaluable,
+    evaluate_autoencoder,
+    predictions,
+    retention_metrics,
+)
 from facevae.latents.mixture import Mixture
 from facevae.latents.posteriors import Posteriors
 from facevae.latents.vectors import METHODS
 
+CPU = torch.device("cpu")
 IMAGES = pictures([0, 2, 2], [2, 2, 2], [4, 2, 2], [5, 0, 0])
 LABELS = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 1], [1, 1, 1]], np.int8)
 
@@ -40,11 +50,11 @@ def fits(facts=None, judge_facts=None, models=None, **changes):
     judge = {"image_size": size, "attributes": list(COLOURS)} | (judge_facts or {})
     arrays = vae_arrays({"test": IMAGES}, {"test": LABELS}, COLOURS)
     vae = {"image_size": size, "settings": {"latent_dim": 3}} | (facts or {})
-    check_fit(arrays, replace(MODELS, **(models or {})), vae, judge, settings(**changes))
+    check_evaluable(arrays, replace(MODELS, **(models or {})), vae, judge, settings(**changes))
 
 
 def test_models_and_settings_that_fit():
-    fits()
+    assert fits() is None
 
 
 @pytest.mark.parametrize(
@@ -76,23 +86,25 @@ VERDICTS = [
     EditVerdict("Green", "regression", 1.0, 2, 0.0, 1.0, 1.0, 0.04, 0.75, 0.75, 1.0),
 ]
 METRICS = {
-    "reconstruction": {
-        "psnr_db": 20.0, "ssim": 0.5, "kl_nats": 7.0, "active_dimensions": 3, "judge_accuracy": 0.99,
-        "judge_accuracy_reconstruction": 0.875,
-    },
-    "frechet": {
-        "images": 8, "reconstructions": 1.0, "mixture_samples": 2.0, "prior_samples": 3.0, "train_images": 0.25,
-    },
-    "probe": {"accuracy": 0.75, "balanced_accuracy": 0.7, "majority_accuracy": 0.625},
+    "vae": {"psnr_db": 20.0, "ssim": 0.5, "kl_nats": 7.0, "active_dimensions": 3, "judge_accuracy": 0.875},
+    "frechet": {"reconstructions": 1.0, "mixture_samples": 2.0, "prior_samples": 3.0, "train_images": 0.25},
+    "probe": {"accuracy": 0.75, "balanced_accuracy": 0.7},
+    "edits": {"detection_rate": 0.8, "leakage": 0.03, "identity_kept": 0.875},
+}
+SUMMARY = {
+    "judge_accuracy_on_images": 0.99, "frechet_images": 8, "majority_accuracy": 0.625, "edits_identity": 0.625,
+    "edits_identity_reconstruction": 0.75, "identity_network": 0,
 }  # fmt: skip
 
 
 def report():
     curves = [replace(VERDICTS[0], method=method) for method in METHODS]
-    methods = compare_methods(curves, [], {method: np.array([0.75]) for method in METHODS})
-    metrics = METRICS | edit_metrics(VERDICTS, [], ["Red"])
-    metrics["edits"]["identity_network"] = 0
-    return VaeReport(metrics, [], VERDICTS, np.zeros((2, 3)), VERDICTS, methods, [], [])
+    tables = {
+        "summary": ((), [{"measure": name, "value": value} for name, value in SUMMARY.items()]),
+        "methods": ((), compare_methods([], {method: np.array([0.75]) for method in METHODS})),
+        "method_strengths": ((), compare_strengths(curves)),
+    }
+    return VaeReport(METRICS, tables, VERDICTS, np.zeros((2, 3)), curves)
 
 
 def test_the_summary():
@@ -103,46 +115,94 @@ def test_the_summary():
         "right on 87.5% of the attributes of reconstructions (99.0% on the images)",
         "distance of 8", "reconstructions 1.00, mixture samples 2.00, prior samples 3.00 (train images 0.25)",
         "accuracy 75.0%, balanced 70.0% (always the majority: 62.5%)",
-        "edits at the recommended strengths: the judge sees 80% on average, leakage 0.030, identity kept 0.875",
+        "edits at the recommended strengths: detection rate 80% on average, leakage 0.030, identity kept 0.875",
         "kept 0.875 (cosine to the face 0.625, its reconstruction's 0.750, by the judge)",
     ):  # fmt: skip
         assert part in text
-    assert "edits at 1.5: the judge" in report().summary(settings(strength=1.5))
+    assert "edits at 1.5: detection rate" in report().summary(settings(strength=1.5))
 
 
-def test_predictions_are_a_row_per_attribute():
-    probe = {"accuracy": np.array([0.5, np.nan, 1.0])}
+class Sixteen(Pixels):
+    """Pictures of 16 x 16 equal pixels whose latent is their colour."""
+
+    variance = torch.tensor(0.5)
+    settings = SimpleNamespace(latent_dim=3, precision="float32", reconstruction="mse")
+
+    def decode(self, z):
+        return super().decode(z).expand(-1, -1, 16, 16)
+
+
+def evaluated(pixels, compared_faces):
+    """The evaluation of pictures of these colours, of which those with 4 or more are labelled red."""
+    images = pictures(*pixels).repeat(16, 1).repeat(16, 2)
+    labels = (images[:, 0, 0] >= 4 * 51).astype(np.int8)
+    splits = ("train", "valid", "test")
+    mu = torch.from_numpy(images[:, 0, 0]) / 255
+    arrays = vae_arrays(dict.fromkeys(splits, images), dict.fromkeys(splits, labels), COLOURS)
+    posteriors = Posteriors(dict.fromkeys(splits, mu), dict.fromkeys(splits, torch.zeros_like(mu)), mu, 1)
+    judge = Judge()
+    models = Models(Sixteen(), judge, ("judge", judge.embedding), directions(Red=[5, 0, 0]), mixture(3), posteriors)
+    chosen = settings(compared_faces=compared_faces, strengths=[0.5, 1.0], strength=1.0)
+    return evaluate_autoencoder(models, arrays, [], chosen, CPU)
+
+
+COLOURS_OF_SIX = [[0, 2, 2], [2, 5, 2], [4, 2, 5], [5, 0, 0], [1, 4, 4], [0, 0, 1]]
+
+
+def test_everything_is_measured():
+    found = evaluated(COLOURS_OF_SIX, 9)
+    assert found.metrics["edits"]["success_rate"] == 1 and found.metrics["vae"]["judge_accuracy"] < 1
+    assert "explained_change" not in found.metrics["edits"], "there are no pairs"
+    for name, (columns, rows) in found.tables.items():
+        assert all(set(row) <= set(columns) for row in rows), name
+        assert all(value not in ("", None) and value == value for row in rows for value in row.values()), name
+
+
+def test_edits_that_no_face_can_be_judged_on_at_some_strength():
+    """The first face without red looks red to the judge already: on one face alone there is nothing to compare."""
+    pixels = [[3, 2, 2], *COLOURS_OF_SIX]
+    found = evaluated(pixels, 1)
+    assert found.curves == [] and len(found.verdicts) == 1
+    assert found.tables["strengths"][1] == [] and "success_rate" in found.tables["strengths"][0]
+    assert found.tables["method_strengths"] == (METHOD_STRENGTH_COLUMNS, [])
+    assert "regression" in found.summary(settings())
+
+
+def test_predictions_have_a_row_for_each_known_value():
+    probe = {"accuracy": np.array([0.5, np.nan, 1.0]), "majority_accuracy": np.array([0.75, np.nan, 0.5])}
     by_vectors = {"roc_auc": np.array([0.75])}
-    assert predictions(COLOURS, probe, by_vectors, directions(Blue=[0, 0, 1])) == [
-        {"attribute": "Red", "accuracy": 0.5, "dot_roc_auc": ""},
-        {"attribute": "Green", "accuracy": "", "dot_roc_auc": ""},
-        {"attribute": "Blue", "accuracy": 1.0, "dot_roc_auc": 0.75},
+    assert [tuple(row.values()) for row in predictions(COLOURS, probe, by_vectors, ["Blue"])] == [
+        ("Red", "majority", "accuracy", 0.75),
+        ("Red", "probe", "accuracy", 0.5),
+        ("Blue", "majority", "accuracy", 0.5),
+        ("Blue", "probe", "accuracy", 1.0),
+        ("Blue", "dot_product", "roc_auc", 0.75),
     ]
 
 
-def survived(attribute, lost, accuracy=0.9):
+def retained(attribute, lost, accuracy=0.9):
     return {
         "attribute": attribute, "accuracy": accuracy, "accuracy_reconstruction": accuracy - lost,
-        "balanced_accuracy": 0.8, "balanced_accuracy_reconstruction": 0.8 - lost / 2, "lost": lost,
+        "balanced_accuracy": 0.8, "balanced_accuracy_reconstruction": 0.8 - lost / 2, "accuracy_loss": lost,
     }  # fmt: skip
 
 
-SURVIVED = [survived("Red", 0.3), survived("Green", 0.1, accuracy=1.0), survived("Blue", 0.2, accuracy=0.8)]
+RETAINED = [retained("Red", 0.3), retained("Green", 0.1, accuracy=1.0), retained("Blue", 0.2, accuracy=0.8)]
 
 
 def scores(**pixels):
     return [{"attribute": name, "pixels": number} for name, number in pixels.items()]
 
 
-def test_what_survives_on_average():
-    found = survival_metrics(SURVIVED, [])
+def test_what_is_retained_on_average():
+    found = retention_metrics(RETAINED, [])
     assert found == pytest.approx(
         {
-            "judge_accuracy": 0.9,
-            "judge_accuracy_reconstruction": 0.7,
-            "judge_balanced_accuracy": 0.8,
-            "judge_balanced_accuracy_reconstruction": 0.7,
-            "judge_largest_loss": 0.3,
+            "judge_accuracy_on_images": 0.9,
+            "judge_accuracy": 0.7,
+            "judge_balanced_accuracy_on_images": 0.8,
+            "judge_balanced_accuracy": 0.7,
+            "largest_attribute_loss": 0.3,
         }
     )
 
@@ -157,13 +217,18 @@ def test_what_survives_on_average():
     ],
 )
 def test_only_large_attributes_can_lose_the_most(drawn, largest):
-    found = survival_metrics(SURVIVED, scores(**drawn))
-    assert found.get("judge_largest_loss") == largest and found["judge_accuracy_reconstruction"] == pytest.approx(0.7)
+    found = retention_metrics(RETAINED, scores(**drawn))
+    assert found.get("largest_attribute_loss") == largest and found["judge_accuracy"] == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"lpips": "inception"}, "lpips"), ({"frechet_images": 1}, "frechet_images"), ({"strengths": [-1.0]}, "above 0")],
+    [
+        ({"lpips": "inception"}, "lpips"),
+        ({"frechet_images": 1}, "frechet_images"),
+        ({"strengths": [-1.0]}, "above 0"),
+        ({"strengths": [1.0, 2.0, 1.0]}, "each strength once"),
+    ],
 )
 def test_settings_that_are_refused(changes, word):
     with pytest.raises(ValueError, match=word):
