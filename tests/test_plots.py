@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facevae.core.tables import write_table
-from facevae.figures.base import bars, image_sheet, mosaic, scatter
+from facevae.figures.base import MAX_WIDTH, bars, heat_map, image_sheet, mosaic, scatter
 
 RED, GREEN = ([255, 0, 0], [0, 255, 0])
 
@@ -30,6 +30,51 @@ def test_a_sheet_shows_every_image(tmp_path):
     red, green = share(picture, RED), share(picture, GREEN)
     assert red == pytest.approx(2 * green, rel=0.05) and green >= 20 * 30
     assert sheet(tmp_path / "b.png", columns=5).shape[1] > picture.shape[1]
+
+
+def numbered(path, columns, size, titles=(), **limits):
+    """A sheet of two rows: the red in column n is 10 n. The picture's first row of pixels inside each sheet's row."""
+    rows = [np.zeros((columns, size, size, 3), np.uint8) for _ in range(2)]
+    for column in range(columns):
+        rows[0][column, ..., 0] = rows[1][column, ..., 0] = 10 * column
+    image_sheet(path, rows, ["", ""], titles, **limits)
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def test_a_wide_sheet_goes_on_below(tmp_path):
+    """Eight cells of 250 pixels want 2,036: two bands of four, each with both rows."""
+    picture = numbered(tmp_path / "s.png", 8, 200)
+    assert picture.shape == (4 + 2 * 2 * 254 + 16, 4 + 4 * 254, 3)
+    for band in range(2):
+        for row in range(2):
+            y = 4 + band * (2 * 254 + 16) + row * 254 + 125
+            assert [picture[y, 4 + column * 254 + 125, 0] for column in range(4)] == [
+                10 * (4 * band + column) for column in range(4)
+            ]
+
+
+def test_a_sheet_is_smaller_before_it_goes_on_below(tmp_path):
+    """Twelve images of 64 pixels, twice their size, want 1,588: at 95 they fit."""
+    picture = numbered(tmp_path / "s.png", 12, 64)
+    assert picture.shape == (4 + 2 * 99, 4 + 12 * 99, 3)
+    assert [picture[50, 4 + column * 99 + 47, 0] for column in range(12)] == list(range(0, 120, 10))
+    assert numbered(tmp_path / "free.png", 12, 64, max_width=None).shape == (4 + 2 * 132, 4 + 12 * 132, 3)
+
+
+def test_no_picture_is_wider_than_a_window(tmp_path):
+    names = [f"attribute_{number}" for number in range(120)]
+    image_sheet(tmp_path / "large.png", [np.zeros((2, 40, 3000, 3), np.uint8)], ["row"], ["a", "b"], "t" * 300)
+    image_sheet(tmp_path / "many.png", [np.zeros((60, 64, 64, 3), np.uint8)], ["row"])
+    heat_map(tmp_path / "matrix.png", np.eye(120), names, names, "title", symmetric=True)
+    bars(tmp_path / "bars.png", names, {"x": [0.5] * 120}, "title", "share")
+    scatter(tmp_path / "points.png", {side: {"a": np.eye(2)} for side in "lr"}, "title", "x", "y")
+    mosaic(tmp_path / "mosaic.png", [panel(22, 20, size=64)] * 2, np.zeros((22, 20), bool), "title")
+    mosaic(tmp_path / "pair.png", [panel(7, 5, size=64)] * 2, np.zeros((7, 5), bool), "title")
+    widths = {path.stem: Image.open(path).width for path in tmp_path.iterdir()}
+    assert len(widths) == 7 and max(widths.values()) <= MAX_WIDTH == 1200
+    # What is narrowed stays as large as fits.
+    assert min(widths[name] for name in ("large", "matrix", "mosaic", "pair")) > 1150
 
 
 def test_bars_show_their_values(tmp_path):

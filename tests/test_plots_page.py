@@ -54,7 +54,7 @@ def page(tmp_path_factory):
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     (folder / ".dvc/plots.html").write_text(TEMPLATE, encoding="utf-8")
     plots = [
-        {"loss": {"title": "a − b < c", "x": "epoch", "y": {"h.csv": ["train_loss", "valid_loss"]}}},
+        {"loss": {"title": "a \u2212 b < c", "x": "epoch", "y": {"h.csv": ["train_loss", "valid_loss"]}}},
         {"absent": {"title": "absent", "x": "epoch", "y": {"h.csv": ["train_loss", "lost"]}}},
         {"dots": {"template": "scatter", "x": "epoch", "y": {"h.csv": "train_loss"}}},
         {"one": {"title": "one", "x": "epoch", "y": {"h.csv": "train_loss"}}},
@@ -66,18 +66,27 @@ def page(tmp_path_factory):
     return folder
 
 
-def charts(folder, *command):
+def charts(page, *command):
     """What the page's script draws in each place: as markup, by the place's id."""
-    dvc(folder, "plots", *command)
-    written = (folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+    dvc(page, "plots", *command)
+    written = (page / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(https?:)?//', written)
     calls = re.findall(r"var spec = .*?vegaEmbed\('[^']+', spec\);", written, re.DOTALL)
     document = "const found = {}; const document = {querySelector: id => found[id.slice(1)] = {}};"
-    program = "\n".join([document, SCRIPT, *calls, "console.log(JSON.stringify(found));"])
-    done = subprocess.run(
-        ["node", "-"], input=program, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True
-    )
-    return {name: place["innerHTML"] for name, place in json.loads(done.stdout).items()}
+    found = run_script(document, *calls, "console.log(JSON.stringify(found));")
+    return {name: place["innerHTML"] for name, place in found.items()}
+
+
+def run_script(*lines):
+    """What these lines print after the page's script, parsed."""
+    program = "\n".join([SCRIPT, *lines])
+    done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, encoding="utf-8", check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def shown(page):
+    return charts(page, "show")
 
 
 def drawn(markup):
@@ -89,29 +98,29 @@ def drawn(markup):
 
 
 @needs_node
-def test_a_curve_shows_its_numbers(page):
-    lines, words = drawn(charts(page, "show")["loss"])
+def test_a_curve_shows_its_numbers(shown):
+    lines, words = drawn(shown["loss"])
     (train, valid) = lines
     # From 480 x 280 pixels the margins: epochs 1 to 3 from 56 to 468, losses from 2 at 240 up to 12 at 30.
     assert train == [(56, 72), (262, 198), (468, 240)] and valid == [(56, 30), (262, 72), (468, 135)]
-    assert "a − b < c" in words and "train_loss: 4 at 2" in words and "valid_loss: 10 at 2" in words
-    (single,), words = drawn(charts(page, "show", "one")["one"])
+    assert "a \u2212 b < c" in words and "train_loss: 4 at 2" in words and "valid_loss: 10 at 2" in words
+    (single,), words = drawn(shown["one"])
     assert len(single) == 3 and "train_loss" in words
 
 
 @needs_node
 def test_revisions_are_laid_over_each_other(page):
     lines, words = drawn(charts(page, "diff", "HEAD", "workspace")["loss"])
+    # The workspace comes first; in the first revision the second loss was 5.
     assert [line[1][1] for line in lines] == [198, 72, 177, 72]
     for rev in ("HEAD", "workspace"):
         assert f"{rev}, train_loss" in words and f"{rev}, valid_loss" in words
 
 
 @needs_node
-def test_what_is_not_drawn_says_so(page):
-    found = charts(page, "show")
-    assert "absent: no data" in found["absent"] and "polyline" not in found["absent"]
-    assert "--html-template '{scripts}{plot_divs}'" in found["dots"]
+def test_what_is_not_drawn_says_so(shown):
+    assert "absent: no data" in shown["absent"] and "polyline" not in shown["absent"]
+    assert "--html-template '{scripts}{plot_divs}'" in shown["dots"]
 
 
 def test_dvcs_own_page_is_one_option_away(page):
@@ -120,12 +129,12 @@ def test_dvcs_own_page_is_one_option_away(page):
 
 
 @needs_node
-@pytest.mark.parametrize(
-    ("low", "high", "count", "expected"),
-    [(1, 6, 8, [1, 2, 3, 4, 5, 6]), (0.013, 0.052, 5, [0.02, 0.03, 0.04, 0.05]), (-1200, 900, 5, [-1000, -500, 0, 500]),
-     (1, 16, 8, [2, 4, 6, 8, 10, 12, 14, 16])],
-)  # fmt: skip
-def test_ticks_are_round(low, high, count, expected):
-    call = f"console.log(JSON.stringify(ticks({{low: {low}, high: {high}}}, {count})))"
-    done = subprocess.run(["node", "-"], input=SCRIPT + call, capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(done.stdout) == pytest.approx(expected)
+def test_ticks_are_round():
+    scales = [(1, 6, 8), (0.013, 0.052, 5), (-1200, 900, 5), (1, 16, 8)]
+    calls = [f"ticks({{low: {low}, high: {high}}}, {count})" for low, high, count in scales]
+    assert run_script(f"console.log(JSON.stringify([{', '.join(calls)}]))") == [
+        [1, 2, 3, 4, 5, 6],
+        pytest.approx([0.02, 0.03, 0.04, 0.05]),
+        [-1000, -500, 0, 500],
+        [2, 4, 6, 8, 10, 12, 14, 16],
+    ]

@@ -161,6 +161,7 @@ def test_everything_is_there(finished):
         "evaluate_vae/metrics.json",
         "evaluate_vae/pictures/Bright.png",
         "evaluate_vae/pictures/Striped.png",
+        "evaluate_vae/pictures/attributes_lost.png",
         "evaluate_vae/pictures/edits.png",
         "evaluate_vae/pictures/leakage.png",
         "evaluate_vae/pictures/mixture_samples.png",
