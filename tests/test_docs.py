@@ -6,6 +6,7 @@ share a line, `path path  description`.
 """
 
 import importlib
+import math
 import re
 import shlex
 import subprocess
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser
-from project_copy import project_files, tracked_files
+from project_copy import leaves, project_files, tracked_files
 
 from bench.rooms import ROOT, modules
+from facevae.celeba.splits import partition_by_order
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / name for name in tracked_files() if re.fullmatch(r"README\.md|CHANGELOG\.md|docs/.*\.md", name)]
@@ -132,6 +134,27 @@ def test_python_commands_exist(command):
 def test_readme_shows_the_way_in():
     assert {"make repro", "make test"} <= set(commands("make"))
     assert "dvc exp run -S vae.latent_dim=128" in commands("dvc")
+
+
+def test_trainings_in_the_readme_are_of_the_default_size():
+    params = yaml.safe_load((ROOT / "settings/default.yaml").read_text(encoding="utf-8"))
+    faces, judge = params["download"]["synthetic"]["images"], params["train_judge"]
+    train = sum(partition_by_order(number, faces) == 0 for number in range(faces))
+    sizes = {tuple(map(int, found)) for found in re.findall(r"(\d+) images, (\d+) steps an epoch", README)}
+    assert sizes == {(train, math.ceil(train / judge["batch_size"]))}
+    assert {int(epochs) for epochs in re.findall(r"judge epoch \d+/(\d+)", README)} == {judge["epochs"]}
+
+
+def test_values_that_the_readme_says_are_set_are_those_of_its_command():
+    """`vae.beta (now 20)` below a command: what its -S sets, else the default."""
+    default = dict(leaves(yaml.safe_load((ROOT / "settings/default.yaml").read_text(encoding="utf-8"))))
+    shown = []
+    for _, block in FENCE.findall(README):
+        own = {key: yaml.safe_load(value) for key, value in re.findall(r"-S (\S+?)=(\S+)", block)}
+        shown += [
+            (key, float(value), (default | own)[key]) for key, value in re.findall(r"([\w.]+) \(now (\S+)\)", block)
+        ]
+    assert shown and [found for _, found, _ in shown] == [expected for _, _, expected in shown], shown
 
 
 def test_make_help_lists_every_target():
