@@ -68,7 +68,7 @@ def train(stage: str, change: Change, folder: Path) -> Result:
         raise FacevaeError(
             where=stage, expected="a run to the end", found=done.stderr.strip()[-200:], fix="see the message"
         )
-    with open(folder / "r/history.csv", newline="") as file:
+    with open(folder / "r/history.csv", encoding="utf-8", newline="") as file:
         loss = float(list(csv.DictReader(file))[-1]["valid_loss"])
     return Result(hashlib.sha256((folder / "m.safetensors").read_bytes()).hexdigest(), loss)
 

@@ -22,7 +22,7 @@ def fail(reason: str = "user") -> None:
     if reason == "user":
         raise FacevaeError(where="a.b", expected="1 or\n   2", found="3", fix="correct it")
     if reason == "system":
-        Path("/nowhere/at/all").read_text()
+        Path("/nowhere/at/all").read_text(encoding="utf-8")
     if reason == "defect":
         raise ZeroDivisionError
     print("done")

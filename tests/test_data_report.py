@@ -113,7 +113,7 @@ def test_a_memory_map_is_given_back(tmp_path, monkeypatch):
 
 
 def resident_file_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
 

@@ -189,7 +189,7 @@ def test_another_file_there_is_replaced_by_the_right_one(downloads, server, caps
 
 def test_two_processes_do_not_download_at_once(tmp_path, downloads, server):
     downloads.mkdir()
-    with open(downloads / ".lock", "w") as lock:
+    with open(downloads / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("471100004711")
         lock.flush()

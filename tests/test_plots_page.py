@@ -80,7 +80,7 @@ def charts(page, *command):
 def run_script(*lines):
     """What these lines print after the page's script, parsed."""
     program = "\n".join([SCRIPT, *lines])
-    done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = subprocess.run(["node", "-"], input=program, capture_output=True, encoding="utf-8", check=True)
     return json.loads(done.stdout)
 
 

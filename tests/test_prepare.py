@@ -179,7 +179,7 @@ def shorten(path: Path) -> None:
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
-    path.write_text(path.read_text().replace(old, new, 1))
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
 
 WRONG = {

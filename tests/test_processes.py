@@ -62,7 +62,7 @@ def train(folder, processes):
         command(processes), cwd=folder, env=environment, encoding="utf-8", capture_output=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    with open(folder / "results/train_vae/history.csv", newline="") as file:
+    with open(folder / "results/train_vae/history.csv", encoding="utf-8", newline="") as file:
         return done.stdout, list(csv.DictReader(file))
 
 
