@@ -116,14 +116,23 @@ def copy_project(project: Path, files: Sequence[str], folder: Path) -> None:
 
 def set_params(folder: Path, changes: Sequence[str]) -> None:
     """Change the copy's params.yaml as `dvc exp run -S` would."""
-    for change in changes:
-        try:
-            apply_overrides(folder / "params.yaml", [change])
-        except InvalidArgumentError as error:
-            reason = str(error.__cause__).splitlines()[0]
-            raise FacevaeError(
-                where=f"-S {change}", expected="key=value with a key of params.yaml", found=reason, fix="correct it"
-            ) from error
+    params = folder / "params.yaml"
+    try:
+        apply_overrides(params, list(changes))  # at once: each call reads and writes the whole file
+    except InvalidArgumentError:
+        for change in changes:
+            _set_param(params, change)
+
+
+def _set_param(params: Path, change: str) -> None:
+    """A single change. Raises FacevaeError that names it if it is wrong."""
+    try:
+        apply_overrides(params, [change])
+    except InvalidArgumentError as error:
+        reason = str(error.__cause__).splitlines()[0]
+        raise FacevaeError(
+            where=f"-S {change}", expected="key=value with a key of params.yaml", found=reason, fix="correct it"
+        ) from error
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The same surroundings for every test, whoever runs them: this process and those that it starts.
+"""The same surroundings for every test, whoever runs them, in this process and in those that it starts; and the order.
 
 Loaded before any test, so that what is imported and what is copied from `os.environ` afterwards is already clean.
 """
@@ -6,6 +6,8 @@ Loaded before any test, so that what is imported and what is copied from `os.env
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import pytest
 
 # A person's own settings of what the tests use: repositories, remotes, stores, where and how much is computed.
 _OWN = ("AWS_", "DVC_", "FACEVAE_", "GIT_")
@@ -31,3 +33,8 @@ os.environ.update(
     NO_PROXY="127.0.0.1,localhost",
     no_proxy="127.0.0.1,localhost",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run whole pipelines come first: at the end no worker waits for another one's last long file."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "copy_project"))
