@@ -50,7 +50,7 @@ OPTIONAL = {
 }  # facevae/sources/kaggle.py and bench/training.py say in one line that they are missing
 NOT_IMPORTED = {
     "dvc": "runs the stages",
-    "ruamel-yaml": "facevae/app/presets.py; its parts share a name, and the next one is found",
+    "ruamel-yaml": "facevae/core/params.py; its parts share a name, and the next one is found",
     "ruamel-yaml-clib": "its parser, which DVC reads its files with",
     "pywavelets": "the wavelets of scikit-image",
     "tensorboard": "torch.utils.tensorboard imports it",

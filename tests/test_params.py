@@ -97,6 +97,7 @@ def test_a_leading_zero_is_no_octal(tmp_path, text, value):
         ({"inner": "{width: 9, depth: 1}"}, ["a.b.inner.width", "9", "less than or equal to 8"]),
         ({"inner": "{width: 9, depth: x}"}, ["a.b.inner.width", "1 more in this section"]),
         ({"inner": None}, ["a.b", "a group inner, since kind is inner"]),
+        ({"inner": "null"}, ["a.b", "a group inner, since kind is inner"]),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, changes, parts):

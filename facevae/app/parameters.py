@@ -119,11 +119,13 @@ def _group(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bare(definitions: Any) -> Any:
-    """The same without what is no constraint: names, words, default values."""
+    """The same without what is no constraint: names, words, default values; and no null in the place of a group."""
     if isinstance(definitions, list):
         return [_bare(part) for part in definitions]
     if not isinstance(definitions, dict):
         return definitions
+    if "$ref" in definitions.get("anyOf", [{}])[0]:
+        return definitions["anyOf"][0]
     return {
         key: {name: _bare(part) for name, part in value.items()} if key == "properties" else _bare(value)
         for key, value in definitions.items()

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from facevae.core.command import run
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
+from facevae.core.params import read_parameters
 
 DEFAULT = "default"
 
@@ -118,7 +118,7 @@ def own_edits(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
     return {key: both for key, both in unlike(values, settings).items() if key not in free}
 
 
-def nearest(
+def closest_settings(
     values: Mapping[str, Any], settings: Mapping[str, dict[str, Any]]
 ) -> tuple[str, dict[str, tuple[Any, Any]]]:
     """The named settings from which `values` have the fewest edits, and these."""
@@ -145,21 +145,10 @@ def load(path: Path, *, comments: bool = True) -> dict[str, Any]:
 
     Raises FacevaeError if the file is missing, or not YAML with keys and values.
     """
-    yaml = YAML(typ="rt" if comments else "safe", pure=True)
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FacevaeError(
-            where=path,
-            expected="a file of parameters",
-            found="no such file",
-            fix="run from the repository's top folder",
-        ) from None
-    except (YAMLError, ValueError) as error:  # ValueError: not UTF-8
-        raise FacevaeError(where=path, expected="valid YAML", found=str(error), fix="mend the file there") from None
+    values = read_parameters(path)
     if not isinstance(values, dict):
-        raise FacevaeError(where=path, expected="keys and values", found=repr(values), fix="mend the file")
-    return values
+        raise FacevaeError(where=path, expected="keys and values", found=repr(values), fix="write `key: value` lines")
+    return YAML().load(path.read_text(encoding="utf-8")) if comments else values
 
 
 def text_of(values: Mapping[str, Any]) -> str:
@@ -187,7 +176,7 @@ def _write(name: str, settings: dict[str, dict[str, Any]], before: Mapping[str, 
 
 def _refuse_to_lose(values: Mapping[str, Any], params: Path, settings: dict[str, dict[str, Any]], folder: Path) -> None:
     """Raise FacevaeError if the file holds a value or a comment that is of no named settings."""
-    name, edits = nearest(values, settings)
+    name, edits = closest_settings(values, settings)
     comments = _comments(params) - _comments(folder / f"{DEFAULT}.yaml")
     if edits:
         found = f"edits of your own, {_values(len(edits))} unlike {name}: {_listed(edits)}"
@@ -207,7 +196,7 @@ def _print_names(params: Path, folder: Path) -> None:
     for name, summary in names.items():
         print(f"{name:{width}}  {summary}")
     if params.exists():
-        name, edits = nearest(load(params), settings)
+        name, edits = closest_settings(load(params), settings)
         print(f"{params}: {name}" + (f", but for {_values(len(edits))}: {_listed(edits)}" if edits else ""))
 
 

@@ -29,7 +29,7 @@ def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
     Raises FacevaeError, naming the key, what was found and what is allowed, for a mistake in the section, and for one
     in any other that the file's schema shows.
     """
-    document = node = _read(path)
+    document = node = read_parameters(path)
     for depth, part in enumerate(key.split("."), start=1):
         if not isinstance(node, dict) or part not in node:
             have = ", ".join(map(str, node)) if isinstance(node, dict) else repr(node)
@@ -48,7 +48,8 @@ def load_section(path: Path, key: str, model: type[SectionT]) -> SectionT:
     return section
 
 
-def _read(path: Path) -> Any:
+def read_parameters(path: Path) -> Any:
+    """A YAML file as DVC reads it. Raises FacevaeError if it is missing or is no YAML."""
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -104,7 +105,7 @@ def select_group(raw: Any, choice: str, groups: tuple[str, ...]) -> Any:
     if not isinstance(raw, dict) or raw.get(choice) not in groups:
         return raw  # the typed model has the better words for what is wrong
     chosen = raw[choice]
-    if chosen not in raw:
+    if raw.get(chosen) is None:
         raise ValueError(f"a group {chosen}, since {choice} is {chosen}")
     return {key: value for key, value in raw.items() if key == chosen or key not in groups}
 

@@ -1,4 +1,4 @@
-"""Face verification: a network whose embeddings of two images of one person have a high cosine.
+"""A network that knows persons: embeddings of faces whose cosine says how much two of them are one person's.
 
 It only evaluates, whether an edit keeps the person. Where there are too few persons to learn from, the judge's
 embedding stands in for it.
