@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps pictures page clean
+.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps schema pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -31,8 +31,17 @@ endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
-repro: setup  ## Run the whole pipeline, as far as anything changed
+# A mistake anywhere in params.yaml, before minutes of work; and afterwards, until the run is committed, how to keep it.
+define run_pipeline
+	python -m facevae.app.parameters
 	dvc repro
+	@echo "results/: faces in evaluate_dae/, evaluate_vae/pictures/, explore_latents/pictures/; models/: what was trained."
+	@echo "The figures: dvc metrics show. Curves and pictures in a browser: dvc plots show."
+	@test -z "$$(git status --porcelain dvc.lock)" || echo 'This run is not committed yet: git commit -am "First run" keeps it, and dvc metrics diff then compares with it.'
+endef
+
+repro: setup  ## Run the whole pipeline, as far as anything changed
+	$(run_pipeline)
 
 default: setup  ## Bring the default settings into params.yaml and run the pipeline
 report: setup  ## The same with the report's settings, on CelebA
@@ -41,7 +50,7 @@ celeba: setup  ## The same with those for all of CelebA on a GPU
 
 default report dfc celeba:
 	python -m facevae.app.presets $@
-	dvc repro
+	$(run_pipeline)
 
 verify: setup  ## Run the pipeline twice from nothing and compare every output
 	python -m bench.verify
@@ -62,6 +71,9 @@ format: setup  ## Bring the code into shape
 
 deps: setup  ## Write each stage's code into dvc.yaml, from the imports
 	python -m bench.rooms --deps
+
+schema: setup  ## Write params.schema.json, from the typed sections
+	python -m facevae.app.parameters --schema
 
 pictures:  ## Copy the pictures that README.md shows from results/
 	$(BIN)/python docs/pictures.py
