@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from project_copy import WATCHING, ENVIRONMENT, ROOT, commit, copy_project, dvc, git, keep_stages
+from project_copy import ENVIRONMENT, ROOT, WATCHING, commit, copy_project, dvc, git, keep_stages
 from stand_ins import STAGES, Pipeline, copy_with_stand_ins, quick_dvc
 
 # DVC's own, of a library below it.

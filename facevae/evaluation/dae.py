@@ -31,7 +31,7 @@ class DaeEvaluation(Section):
     @field_validator("sweep_sigmas")
     @classmethod
     def _differ(cls, sigmas: list[float]) -> list[float]:
-        # The metrics are named by them.
+        # Pictures and tables name them by six digits.
         if len({f"{sigma:g}" for sigma in sigmas}) < len(sigmas):
             raise ValueError("each sigma once")
         return sigmas
@@ -39,10 +39,31 @@ class DaeEvaluation(Section):
 
 @dataclass(frozen=True)
 class DenoisingReport:
-    """`metrics`: means over the test images. `per_image`: a row of each image's name and measures."""
+    """`means` over the test images; `per_image`: a row of each image's name and measures."""
 
-    metrics: dict[str, float]
+    means: dict[str, float]
     per_image: list[dict[str, float | str]]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is decided by."""
+        return {name: self.means[name] for name in _METRICS}
+
+    @property
+    def baselines(self) -> list[dict[str, float | str]]:
+        """The means in rows: what the answer to a noisy image is, the measure, its value."""
+        return [
+            {"answer": answer, "measure": measure, "value": self.means[f"{measure}{suffix}"]}
+            for answer, suffix in _ANSWERS.items()
+            for measure in ("psnr_db", "ssim", "bce")
+            if f"{measure}{suffix}" in self.means
+        ]
+
+
+_METRICS = ("psnr_db", "ssim", "bce", "bce_above_floor", "psnr_db_noisy", "ssim_noisy")
+
+# Of what the measures with a suffix are. The clean image is the best answer: its own entropy is the BCE's floor.
+_ANSWERS = {"denoised": "", "noisy": "_noisy", "constant_colour": "_constant_colour", "clean": "_floor"}
 
 
 @torch.no_grad()
@@ -86,9 +107,9 @@ def evaluate_denoiser(
     return DenoisingReport(means, rows)
 
 
-def summary(metrics: dict[str, float]) -> str:
-    """The metrics in three lines for a reader, each figure beside what it is to be compared with."""
-    m = metrics
+def summary(means: dict[str, float]) -> str:
+    """The means in three lines for a reader, each figure beside what it is to be compared with."""
+    m = means
     return (
         f"PSNR {m['psnr_db']:.2f} dB (noisy input {m['psnr_db_noisy']:.2f}, "
         f"constant colour {m['psnr_db_constant_colour']:.2f})\n"

@@ -1,73 +1,94 @@
-"""The verdicts on edits in figures: by attribute, by method, as metrics."""
+"""The verdicts on edits in figures: means over the attributes, and the methods compared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from facevae.evaluation.edits import EditVerdict
 from facevae.latents.vectors import METHODS
 
-Scores = Sequence[Mapping[str, float | str]]
+Rows = list[dict[str, float | str]]
+
+# What is averaged over the verdicts, as far as it is known of all.
+MEASURES = (
+    "detection_rate", "success_rate", "leakage", "identity_kept", "identity", "identity_reconstruction",
+    "detection_rate_all",
+)  # fmt: skip
 
 
-def edit_metrics(verdicts: Sequence[EditVerdict], scores: Scores, attributes: Sequence[str]) -> dict[str, Any]:
-    """The verdicts of the chosen attributes and their means over all, the counterfactual scores likewise."""
-    optional = ("seen_on_all", "identity", "identity_reconstruction", "identity_kept")
-    measures = ["seen", "flipped", "leakage"]
-    measures += [name for name in optional if all(getattr(verdict, name) is not None for verdict in verdicts)]
-    means = {f"mean_{name}": float(np.mean([getattr(v, name) for v in verdicts])) for name in measures}
-    chosen = [verdict for verdict in verdicts if verdict.attribute in attributes]
-    shown = ("strength", "faces", *measures)
-    found = means | {v.attribute: {name: getattr(v, name) for name in shown} for v in chosen}
-    if not scores:
-        return {"edits": found}
-    columns = [name for name in scores[0] if name not in ("attribute", "identities", "pixels")]
-    summed: dict[str, Any] = {}
-    for column in columns:
-        values = [float(row[column]) for row in scores]
-        summed |= {f"mean_{column}": float(np.mean(values)), f"lowest_{column}": min(values)}
-    by_attribute = {
-        str(row["attribute"]): {column: float(row[column]) for column in columns}
-        for row in scores
-        if row["attribute"] in attributes
-    }
-    return {"edits": found, "counterfactual": summed | by_attribute}
+def mean_verdict(verdicts: Sequence[EditVerdict]) -> dict[str, float]:
+    """Means of the measures over verdicts, at least one; what is None of any of them is left out."""
+    columns = {name: [getattr(verdict, name) for verdict in verdicts] for name in MEASURES}
+    return {name: float(np.mean(values)) for name, values in columns.items() if None not in values}
 
 
-def compare_methods(
-    curves: Sequence[EditVerdict], scores: Scores, areas: Mapping[str, np.ndarray]
-) -> list[dict[str, float | str]]:
-    """A row per method: means over the attributes.
+def explained_changes(scores: Rows, method: str) -> dict[str, float]:
+    """Of the counterfactual scores of a method against the reconstruction: the mean over attributes, and the lowest.
 
-    Of `curves`, verdicts by attribute, method and strength: for each strength `flipped` and `leakage`. Of the
-    counterfactual scores, where there are any: their mean, the lowest, and how many attributes are above 0. `areas`:
-    the ROC AUC of each method's vectors as classifiers, (A,), NaN where unknown.
+    Nothing where there are no scores.
     """
-    rows = []
+    values = _explained(scores, method)
+    return {"explained_change": float(np.mean(values)), "lowest_explained_change": min(values)} if values else {}
+
+
+def compare_methods(scores: Rows, areas: Mapping[str, np.ndarray]) -> Rows:
+    """A row per method.
+
+    `roc_auc`: the mean over the attributes of `areas`, the ROC AUC of each method's vectors as classifiers, (A,), NaN
+    where unknown, of which one is known at least. Of the counterfactual scores against the reconstruction, where there
+    are any: their mean, the lowest, and how many attributes are above 0.
+    """
+    return [
+        {
+            "method": method,
+            "roc_auc": float(np.nanmean(areas[method])),
+            **explained_changes(scores, method),
+            **({"attributes_above_0": sum(value > 0 for value in _explained(scores, method))} if scores else {}),
+        }
+        for method in METHODS
+        if not np.isnan(areas[method]).all()
+    ]
+
+
+METHOD_STRENGTH_COLUMNS = ("method", "strength", "attributes", "success_rate", "leakage")
+
+
+def compare_strengths(curves: Sequence[EditVerdict]) -> Rows:
+    """A row per method and strength: of how many attributes there is a verdict, and the means over them."""
+    rows: Rows = []
     for method in METHODS:
-        row: dict[str, float | str] = {"method": method}
         mine = [verdict for verdict in curves if verdict.method == method]
         for strength in sorted({verdict.strength for verdict in mine}):
             at = [verdict for verdict in mine if verdict.strength == strength]
-            row[f"flipped_{strength:g}"] = float(np.mean([verdict.flipped for verdict in at]))
-            row[f"leakage_{strength:g}"] = float(np.mean([verdict.leakage for verdict in at]))
-        if scores:
-            explained = [float(score[f"{method}_against_reconstruction"]) for score in scores]
-            row |= {"explained_change": float(np.mean(explained)), "lowest_explained_change": min(explained)}
-            row["attributes_above_0"] = sum(value > 0 for value in explained)
-        row["roc_auc"] = float(np.nanmean(areas[method])) if not np.isnan(areas[method]).all() else 0.5
-        rows.append(row)
+            means = float(np.mean([v.success_rate for v in at])), float(np.mean([v.leakage for v in at]))
+            rows.append(dict(zip(METHOD_STRENGTH_COLUMNS, (method, strength, len(at), *means), strict=True)))
     return rows
 
 
-def methods_summary(rows: Scores) -> str:
-    """The comparison as a table for a reader."""
-    columns = list(rows[0])
-    lines = [columns]
-    lines += [[value if isinstance(value, str) else f"{value:.3g}" for value in row.values()] for row in rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+def methods_summary(rows: Rows, by_strength: Rows) -> str:
+    """The comparison as a table for a reader: a line per method."""
+    lines = []
+    for row in rows:
+        cells = dict(row)
+        for at in by_strength:
+            if at["method"] == row["method"]:
+                cells |= {f"{name}_{at['strength']:g}": at[name] for name in ("success_rate", "leakage")}
+        lines.append(cells)
+    if not lines:
+        return ""
+    columns = list(lines[0])
+    table = [columns]
+    table += [[value if isinstance(value, str) else f"{value:.3g}" for value in line.values()] for line in lines]
+    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(line, widths, strict=True)) for line in lines)
+        for pairs in (list(zip(line, widths, strict=True)) for line in table)
     )
+
+
+def _explained(scores: Rows, method: str) -> list[float]:
+    return [
+        float(row["explained_change"])
+        for row in scores
+        if row["method"] == method and row["reference"] == "reconstruction"
+    ]

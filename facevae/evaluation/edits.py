@@ -1,6 +1,6 @@
 """Whether an edit does what it says: the judge's verdict, and the truth where faces are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import VaeArrays
 from facevae.evaluation.identity import identity_kept
+from facevae.jobs.progress import track
 from facevae.latents.arithmetic import edit
 from facevae.latents.vectors import AttributeVectors
 from facevae.models.classifier import Classifier
@@ -19,6 +20,9 @@ from facevae.models.identity import Embed
 from facevae.models.vae import Vae
 from facevae.nn.device import pick_precision
 from facevae.nn.layers import as_unit_floats
+
+# Edits of several attributes share batches: that many faces, or a few more, are edited and held at a time.
+_FACES_AT_ONCE = 512
 
 
 def check_judged(arrays: VaeArrays, vae_facts: dict[str, Any], judge_facts: dict[str, Any], latents: Tensor) -> None:
@@ -44,30 +48,40 @@ def check_judged(arrays: VaeArrays, vae_facts: dict[str, Any], judge_facts: dict
 
 
 @dataclass(frozen=True)
+class Edit:
+    """`strength` times the vector (D,) of an attribute; `method`: whose vector it is, for the verdict."""
+
+    attribute: str
+    vector: Tensor
+    strength: float
+    method: str = ""
+
+
+@dataclass(frozen=True)
 class EditVerdict:
     """What the judge says of one attribute's edits on faces without it; shares and probabilities in [0, 1].
 
-    `seen_before`: share whose unedited reconstruction shows the attribute to the judge; `seen`: share whose edit does;
-    `flipped`: share whose edit does, of those whose reconstruction did not; `leakage`: mean absolute change of the
-    other attributes' probabilities. `identity`: mean cosine between the embeddings of face and edit;
-    `identity_reconstruction`: the same of face and reconstruction; `identity_kept`: 1 plus the difference, 1 where the
-    edit is as much the person as the reconstruction is. None where no network for it was given. `seen_on_all`: the
-    share `seen` of faces of every kind, also of those that can't have the attribute (see the module `plausibility`),
-    which all else leaves out.
+    `detection_rate_before`: share whose unedited reconstruction shows the attribute to the judge; `detection_rate`:
+    share whose edit does; `success_rate`: share whose edit does, of those whose reconstruction did not; `leakage`: mean
+    absolute change of the other attributes' probabilities. `identity`: mean cosine between the embeddings of face and
+    edit; `identity_reconstruction`: the same of face and reconstruction; `identity_kept`: 1 plus the difference, 1
+    where the edit is as much the person as the reconstruction is. None where no embeddings were given.
+    `detection_rate_all`: the detection rate on faces of every kind, also those that can't have the attribute (see the
+    module `plausibility`), which all else leaves out; None where it was not asked for.
     """
 
     attribute: str
     method: str
     strength: float
     faces: int
-    seen_before: float
-    seen: float
-    flipped: float
+    detection_rate_before: float
+    detection_rate: float
+    success_rate: float
     leakage: float
     identity: float | None = None
     identity_reconstruction: float | None = None
     identity_kept: float | None = None
-    seen_on_all: float | None = None
+    detection_rate_all: float | None = None
 
     def row(self) -> dict[str, float | str]:
         """What is known, for a table."""
@@ -78,23 +92,21 @@ class Faces:
     """Unseen faces to edit, by their latents (N, D), with labels (N, A) of 0 or 1 of the attributes `names`.
 
     The judge is asked once what it sees in their reconstructions. `possible`: (N, A), which face can have which
-    attribute; others are not edited. With `embed` and the faces' images, (N, S, S, 3) uint8, verdicts say how much of
-    the person is kept.
+    attribute; others are not edited. With `embed` and `persons`, the faces' own embeddings by it, (N, E), verdicts say
+    how much of the person is kept.
     """
 
     def __init__(
         self, vae: Vae, judge: Classifier, latents: Tensor, labels: np.ndarray, names: Sequence[str],
-        device: torch.device, *, possible: np.ndarray | None = None, images: np.ndarray | None = None,
-        embed: Embed | None = None,
+        device: torch.device, *, possible: np.ndarray | None = None, embed: Embed | None = None,
+        persons: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.possible = np.ones(labels.shape, bool) if possible is None else possible
         self.vae, self.judge, self.embed, self.device = vae, judge, embed, device
         self.latents, self.labels, self.names = latents, labels, tuple(names)
-        self.before, of_reconstructions = self._look(latents)
-        # Embeddings of the faces and of their reconstructions, (N, E).
-        self.persons, self.likenesses = torch.zeros(len(latents), 0), of_reconstructions
-        if embed is not None and images is not None:
-            self.persons = embed_all(embed, images, device)
+        self.persons = persons
+        # What the judge sees in the reconstructions, (N, A), and their embeddings, (N, E).
+        self.before, self.likenesses = self._look(latents, embed if persons is not None else None)
 
     def without(self, attribute: str, most: int, *, everyone: bool = False) -> np.ndarray:
         """Numbers of the first `most` faces that lack the attribute and can have it; of `everyone` who lacks it."""
@@ -102,64 +114,129 @@ class Faces:
         candidates = (self.labels[:, column] == 0) & (self.possible[:, column] | everyone)
         return np.flatnonzero(candidates)[:most]
 
-    def share_seen(self, attribute: str, vector: Tensor, strength: float, most: int) -> float:
-        """Share of the first `most` faces that lack the attribute, able to have it or not, whose edit shows it."""
-        rows = self.without(attribute, most, everyone=True)
-        after, _ = self._look(edit(self.latents[rows], vector, strength))
-        return float((after[:, self.names.index(attribute)] > 0.5).mean())
+    def judge_edit(self, edit: Edit, most: int) -> EditVerdict | None:
+        """The verdict on one edit: see `judge_edits`."""
+        (judged,) = self.judge_edits([edit], most, identity=False)
+        return None if judged is None else judged[0]
 
-    def judge_edit(
-        self, attribute: str, vector: Tensor, strength: float, most: int, method: str = ""
-    ) -> tuple[EditVerdict, np.ndarray] | None:
-        """Edit the first `most` faces that lack the attribute and can have it: the verdict, and the mean absolute
-        change of each of the judge's probabilities, (A,).
+    def judge_edits(
+        self, edits: Sequence[Edit], most: int, *, identity: bool = True, everyone: bool = False
+    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:
+        """Yield, for each edit of the first `most` faces that lack its attribute and can have it, the verdict and the
+        mean absolute change of each of the judge's probabilities, (A,).
 
-        None if no face is left, or if the judge sees the attribute in every reconstruction already: nothing to flip.
+        None if no face is left, or if the judge sees the attribute in every reconstruction already: nothing to change.
+        `identity`: whether persons are compared, where they can be; `everyone`: whether `detection_rate_all` is wanted,
+        for which the first `most` faces that lack the attribute are edited, able to have it or not.
         """
-        column, rows = self.names.index(attribute), self.without(attribute, most)
-        seen_before = self.before[rows, column] > 0.5
-        if seen_before.all():  # also of no rows
-            return None
-        after, embeddings = self._look(edit(self.latents[rows], vector, strength))
-        seen = after[:, column] > 0.5
+        pending: list[tuple[Edit, np.ndarray, np.ndarray]] = []
+        for asked in edits:
+            rows = self.without(asked.attribute, most)
+            if (self.before[rows, self.names.index(asked.attribute)] > 0.5).all():  # also of no rows
+                rows = rows[:0]
+            others = rows[:0]
+            if everyone and len(rows):
+                others = np.setdiff1d(self.without(asked.attribute, most, everyone=True), rows)
+            pending.append((asked, rows, others))
+            if sum(len(rows) + len(others) for _, rows, others in pending) >= _FACES_AT_ONCE:
+                yield from self._judge(pending, most, identity, everyone)
+                pending = []
+        yield from self._judge(pending, most, identity, everyone)
+
+    def _judge(
+        self, pending: Sequence[tuple[Edit, np.ndarray, np.ndarray]], most: int, identity: bool, everyone: bool
+    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:
+        """The verdicts on edits, each of its own faces and of others that only count for `detection_rate_all`."""
+        chosen = [np.concatenate([rows, others]) for _, rows, others in pending]
+        if not any(map(len, chosen)):
+            yield from (None for _ in pending)
+            return
+        latents = [
+            edit(self.latents[rows], asked.vector, asked.strength)
+            for (asked, *_), rows in zip(pending, chosen, strict=True)
+        ]
+        embed = self.embed if identity and self.persons is not None else None
+        seen, embeddings = self._look(torch.cat(latents), embed)
+        ends = np.cumsum([len(rows) for rows in chosen])
+        for (asked, rows, _), after, embedded in zip(
+            pending, np.split(seen, ends[:-1]), embeddings.tensor_split(torch.from_numpy(ends[:-1])), strict=True
+        ):
+            if not len(rows):
+                yield None
+                continue
+            verdict, changes = self._verdict(asked, rows, after[: len(rows)])
+            if everyone:
+                verdict = replace(verdict, detection_rate_all=self._rate_of_everyone(asked, rows, after, most))
+            if embed is not None:
+                verdict = self._with_identity(verdict, rows, embedded[: len(rows)])
+            yield verdict, changes
+
+    def _verdict(self, asked: Edit, rows: np.ndarray, after: np.ndarray) -> tuple[EditVerdict, np.ndarray]:
+        """By the judge's probabilities for the edits of these faces, (n, A)."""
+        column = self.names.index(asked.attribute)
+        before, detected = self.before[rows, column] > 0.5, after[:, column] > 0.5
         changes = np.abs(after - self.before[rows]).mean(0)
         others = np.arange(len(changes)) != column
         verdict = EditVerdict(
-            attribute=attribute,
-            method=method,
-            strength=strength,
+            attribute=asked.attribute,
+            method=asked.method,
+            strength=asked.strength,
             faces=len(rows),
-            seen_before=float(seen_before.mean()),
-            seen=float(seen.mean()),
-            flipped=float(seen[~seen_before].mean()),
+            detection_rate_before=float(before.mean()),
+            detection_rate=float(detected.mean()),
+            success_rate=float(detected[~before].mean()),
             leakage=float(changes[others].mean()) if others.any() else 0.0,
         )
-        if self.persons.shape[1]:
-            persons, likenesses = self.persons[rows], self.likenesses[rows]
-            verdict = replace(
-                verdict,
-                identity=float(F.cosine_similarity(persons, embeddings).mean()),
-                identity_reconstruction=float(F.cosine_similarity(persons, likenesses).mean()),
-                identity_kept=float(identity_kept(persons, likenesses, embeddings).mean()),
-            )
         return verdict, changes
 
+    def _rate_of_everyone(self, asked: Edit, rows: np.ndarray, after: np.ndarray, most: int) -> float:
+        """Detection rate on the first `most` faces without the attribute. `after`: of `rows`, then of the others."""
+        whole = self.without(asked.attribute, most, everyone=True)
+        detected = after[:, self.names.index(asked.attribute)] > 0.5
+        able = np.isin(rows, whole, assume_unique=True)
+        return float(np.concatenate([detected[: len(rows)][able], detected[len(rows) :]]).mean())
+
+    def _with_identity(self, verdict: EditVerdict, rows: np.ndarray, embeddings: Tensor) -> EditVerdict:
+        assert self.persons is not None
+        persons, likenesses = self.persons[rows], self.likenesses[rows]
+        return replace(
+            verdict,
+            identity=float(F.cosine_similarity(persons, embeddings).mean()),
+            identity_reconstruction=float(F.cosine_similarity(persons, likenesses).mean()),
+            identity_kept=float(identity_kept(persons, likenesses, embeddings).mean()),
+        )
+
     @torch.no_grad()
-    def _look(self, latents: Tensor, batch_size: int = 64) -> tuple[np.ndarray, Tensor]:
+    def _look(self, latents: Tensor, embed: Embed | None, batch_size: int = 64) -> tuple[np.ndarray, Tensor]:
         """The judge's probabilities for the images of latents, and their embeddings: (N, D) -> (N, A), (N, E).
 
-        In the precision that the VAE was trained in, which where it is bfloat16 takes half of the time and moves a
-        probability by less than 0.001 on average.
+        Without `embed` the embeddings are (N, 0). In the precision that the VAE was trained in, which where it is
+        bfloat16 takes half of the time and moves a probability by less than 0.001 on average.
         """
         dtype = pick_precision(self.vae.settings.precision, self.device)
-        probabilities, embeddings = [torch.zeros(0, len(self.names))], [torch.zeros(0, 0)]
+        probabilities, embeddings = [torch.zeros(0, len(self.names))], []
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             for part in latents.split(batch_size) if len(latents) else ():
                 images = self.vae.decode(part.to(self.device)).float()
-                probabilities.append(self.judge(images).float().sigmoid().cpu())
-                if self.embed is not None:
-                    embeddings.append(self.embed(images).float().cpu())
-        return torch.cat(probabilities).numpy(), torch.cat(embeddings[1:] or embeddings)
+                if embed is None:
+                    probabilities.append(self.judge(images).float().sigmoid().cpu())
+                else:
+                    answers, embedded = judge_and_embed(self.judge, embed, images)
+                    probabilities.append(answers.cpu())
+                    embeddings.append(embedded.cpu())
+        return torch.cat(probabilities).numpy(), torch.cat(embeddings) if embeddings else torch.zeros(len(latents), 0)
+
+
+def judge_and_embed(judge: Classifier, embed: Embed, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities by the judge and embeddings by `embed`: (N, 3, S, S) in [0, 1] -> (N, A), (N, E), both float32.
+
+    Where the judge itself is what embeds, its convolutions are computed once.
+    """
+    if embed == judge.embedding:
+        logits, embeddings = judge.logits_and_embedding(images)
+    else:
+        logits, embeddings = judge(images), embed(images)
+    return logits.float().sigmoid(), embeddings.float()
 
 
 @torch.no_grad()
@@ -174,24 +251,24 @@ def judge_vectors(
 ) -> tuple[list[EditVerdict], np.ndarray]:
     """Verdicts on the vectors that edits use, and the changes of all of the judge's probabilities, a row for each.
 
-    `strength` None means each attribute's recommended one. Attributes of which nothing is left to flip are left out.
-    Raises FacevaeError if all are.
+    `strength` None means each attribute's recommended one. Attributes that are judged on no face are left out. Raises
+    FacevaeError if all are.
     """
-    judged = []
-    for attribute in vectors.names:
-        chosen = vectors.recommendation(attribute).strength if strength is None else strength
-        vector = vectors.of(attribute)
-        judged_edit = faces.judge_edit(attribute, vector, chosen, most, vectors.method)
-        if judged_edit is None:
-            continue
-        verdict, changes = judged_edit
-        everyone = verdict.seen
-        if not faces.possible[:, faces.names.index(attribute)].all():
-            everyone = faces.share_seen(attribute, vector, chosen, most)
-        judged.append((replace(verdict, seen_on_all=everyone), changes))
+    edits = [
+        Edit(
+            attribute,
+            vectors.of(attribute),
+            vectors.recommendation(attribute).strength if strength is None else strength,
+            vectors.method,
+        )
+        for attribute in vectors.names
+    ]
+    found = track(faces.judge_edits(edits, most, everyone=True), len(edits), "edits", "attributes")
+    judged = [pair for pair in found if pair is not None]
     if not judged:
         raise FacevaeError(
-            where="the test split", expected="a face without one of the attributes that have a vector",
+            where="the test split",
+            expected="a face without one of the attributes that have a vector, on which the judge does not see it",
             found="none", fix="provide or annotate more images",
         )  # fmt: skip
     return [verdict for verdict, _ in judged], np.stack([changes for _, changes in judged])
@@ -200,11 +277,12 @@ def judge_vectors(
 def judge_strengths(
     faces: Faces, vectors: AttributeVectors, attributes: Sequence[str], strengths: Sequence[float], most: int
 ) -> list[EditVerdict]:
-    """Verdicts by attribute, method and strength, on all methods' vectors."""
-    found = [
-        faces.judge_edit(attribute, vectors.of(attribute, method), strength, most, method)
+    """Verdicts by attribute, method and strength, on all methods' vectors; none of what is judged on no face."""
+    edits = [
+        Edit(attribute, vectors.of(attribute, method), strength, method)
         for attribute in attributes
         for method in vectors.vectors
         for strength in strengths
     ]
+    found = track(faces.judge_edits(edits, most, identity=False), len(edits), "methods and strengths", "edits")
     return [pair[0] for pair in found if pair is not None]

@@ -1,6 +1,6 @@
 """How well embeddings tell apart persons that no network was trained on: verification, all pairs of images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facevae.data.persons import Persons, Unseen
+from facevae.jobs.progress import track
 from facevae.models.classifier import Classifier
 from facevae.models.identity import Embed, IdentityNetwork
 from facevae.nn.layers import as_unit_floats
+
+# Images of more pixels a side are averaged to so many, for the embedding that any other should be better than.
+_PIXELS = 32
 
 
 def identity_kept(faces: Tensor, reconstructions: Tensor, edits: Tensor) -> Tensor:
@@ -24,15 +28,13 @@ def identity_kept(faces: Tensor, reconstructions: Tensor, edits: Tensor) -> Tens
     return 1 + F.cosine_similarity(faces, edits) - F.cosine_similarity(faces, reconstructions)
 
 
-_PIXELS = 32
-
-
 @dataclass(frozen=True)
 class Verification:
     """How well the cosine of two images' embeddings tells whether they are one person's.
 
     `auc`: area under the ROC curve, `pairs` pairs of one person against all others, 0.5 by chance;
-    `equal_error_rate`: the share of wrong answers at the threshold where both kinds of pairs have the same share.
+    `equal_error_rate`: the share of wrong answers where both kinds of pairs have the same, on the ROC curve with
+    straight lines between its points.
     `persons`: those with several images.
     """
 
@@ -50,26 +52,30 @@ def verify(embeddings: Tensor, identities: np.ndarray) -> Verification:
     embeddings = F.normalize(embeddings, dim=1)
     first, second = np.triu_indices(len(embeddings), 1)
     same = identities[first] == identities[second]
-    false_alarms, hits, _ = roc_curve(same, (embeddings @ embeddings.T).numpy()[first, second])
-    misses = 1 - hits
-    nearest = np.argmin(np.abs(false_alarms - misses))
+    # Every threshold: a curve without its intermediate points crosses somewhere else.
+    false_alarms, hits, _ = roc_curve(same, (embeddings @ embeddings.T).numpy()[first, second], drop_intermediate=False)
     return Verification(
         auc=float(auc(false_alarms, hits)),
-        equal_error_rate=float((false_alarms[nearest] + misses[nearest]) / 2),
+        # Misses less false alarms fall from 1 to -1 along the curve: the rate at which they are equal.
+        equal_error_rate=float(np.interp(0, false_alarms - (1 - hits), false_alarms)),
         persons=int((np.unique(identities, return_counts=True)[1] > 1).sum()),
         pairs=int(same.sum()),
     )
 
 
 @torch.no_grad()
-def verify_unseen(unseen: Unseen, embed: Embed, device: torch.device, batch_size: int = 64) -> Verification | None:
-    """Tell the persons apart by `embed`'s embeddings.
+def verify_unseen(
+    unseen: Unseen, embed: Embed, device: torch.device, what: str = "", batch_size: int = 64
+) -> Verification | None:
+    """Tell the persons apart by `embed`'s embeddings. With `what`, progress is shown.
 
     None if there is nothing to tell: no two images are one person's, or all are.
     """
     if len(set(unseen.identities.tolist())) in (len(unseen.images), 1):
         return None
-    starts = range(0, len(unseen.images), batch_size)
+    starts: Iterable[int] = range(0, len(unseen.images), batch_size)
+    if what:
+        starts = track(starts, -(-len(unseen.images) // batch_size), f"verification by {what}", "batches")
     parts = (torch.from_numpy(unseen.images[start : start + batch_size]) for start in starts)
     embeddings = [embed(as_unit_floats(part.to(device))).float().cpu() for part in parts]
     return verify(torch.cat(embeddings), unseen.identities)
@@ -87,37 +93,50 @@ def pixels(images: Tensor) -> Tensor:
     return small - small.mean(1, keepdim=True)
 
 
+VERIFICATION_COLUMNS = ("embedding", "roc_auc", "equal_error_rate", "persons", "pairs")
+
+
 def identity_metrics(
     network: IdentityNetwork | None, persons: Persons, judge: Classifier, unseen: Unseen, device: torch.device
-) -> dict[str, float]:
-    """How many persons and images the network was trained on, and how well it tells unseen persons apart.
+) -> tuple[dict[str, float], list[dict[str, float | str]]]:
+    """How well unseen persons are told apart by what compares them here: metrics, and a row for each embedding.
 
-    Beside it the judge's embedding, which stands in where there is no network, and the pixels. Nothing of that if the
-    test split has no two images of one unseen person.
+    `persons`: how many the network was trained on, 0 without one; `roc_auc` and `equal_error_rate` of its embedding, or
+    of the judge's, which stands in for it. The rows have the judge's embedding and the pixels beside it. Without two
+    images of one unseen person in the test split there are neither rates nor rows.
     """
-    trained = {"persons": len(persons.identities), "images": len(persons.rows)}
-    found: dict[str, float] = dict(trained if network else dict.fromkeys(trained, 0))
-    embeddings: dict[str, Embed] = {"_judge": judge.to(device).eval().embedding, "_pixels": pixels}
+    embeddings: dict[str, Embed] = {"judge": judge.to(device).eval().embedding, "pixels": pixels}
     if network is not None:
-        embeddings = {"": network.to(device).eval()} | embeddings
+        embeddings = {"identity": network.to(device).eval()} | embeddings
+    rows: list[dict[str, float | str]] = []
     for name, embed in embeddings.items():
-        verified = verify_unseen(unseen, embed, device)
-        if verified is not None:
-            found |= {f"auc{name}": verified.auc, f"equal_error_rate{name}": verified.equal_error_rate}
-            found |= {"unseen_persons": verified.persons, "unseen_pairs": verified.pairs}
-    return found
+        found = verify_unseen(unseen, embed, device, name)
+        if found is not None:
+            values = (name, found.auc, found.equal_error_rate, found.persons, found.pairs)
+            rows.append(dict(zip(VERIFICATION_COLUMNS, values, strict=True)))
+    metrics: dict[str, float] = {"persons": len(persons.identities) if network else 0}
+    for row in rows[:1]:
+        metrics |= {name: float(row[name]) for name in ("roc_auc", "equal_error_rate")}
+    return metrics, rows
 
 
-def in_words(metrics: Mapping[str, float], persons: Persons, least_images: int, least_persons: int) -> str:
+def identity_summary(
+    metrics: Mapping[str, float],
+    rows: Sequence[Mapping[str, float | str]],
+    persons: Persons,
+    least_images: int,
+    least_persons: int,
+) -> str:
     """What came of it, or why nothing was trained, in one line."""
     if not metrics["persons"]:
         return (
             f"no network, the judge's features stand in: {len(persons.identities)} persons have "
             f"{least_images} images or more in the train split, {least_persons} are needed"
         )
-    if "auc" not in metrics:
+    if not rows:
         return f"{metrics['persons']} persons; no two images of another one in the test split to measure it with"
+    areas = {str(row["embedding"]): float(row["roc_auc"]) for row in rows}
     return (
-        f"{metrics['persons']} persons; unseen ones told apart with a ROC AUC of {metrics['auc']:.3f} "
-        f"(the judge's features {metrics['auc_judge']:.3f}, pixels {metrics['auc_pixels']:.3f})"
+        f"{metrics['persons']} persons; unseen ones told apart with a ROC AUC of {areas['identity']:.3f} "
+        f"(the judge's features {areas['judge']:.3f}, pixels {areas['pixels']:.3f})"
     )

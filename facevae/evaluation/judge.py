@@ -1,7 +1,10 @@
-"""How well the judge knows the attributes of unseen faces."""
+"""The judge's probabilities and embeddings of images, and its balanced accuracies on unseen faces."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import VaeArrays
@@ -10,12 +13,20 @@ from facevae.models.classifier import Classifier
 from facevae.nn.layers import as_unit_floats
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """Of N images, on the CPU: `probabilities` of attributes, (N, A) float32 in [0, 1], and `embeddings`, (N, E)."""
+
+    probabilities: np.ndarray
+    embeddings: Tensor
+
+
 def judge_accuracies(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict[str, float]:
     """Balanced accuracy on the test split, of each attribute that has both kinds of test images.
 
     Raises FacevaeError if no attribute has.
     """
-    answers = judge_answers(judge, arrays.images["test"], device)
+    answers = judge_images(judge, arrays.images["test"], device).probabilities
     found = balanced_accuracies(answers, arrays.attributes["test"])
     named = {
         name: float(value) for name, value in zip(arrays.attribute_names, found, strict=True) if not np.isnan(value)
@@ -29,9 +40,13 @@ def judge_accuracies(judge: Classifier, arrays: VaeArrays, device: torch.device)
 
 
 @torch.no_grad()
-def judge_answers(judge: Classifier, images: np.ndarray, device: torch.device, batch_size: int = 64) -> np.ndarray:
-    """Probability of each attribute: uint8 (N, S, S, 3) -> (N, A) in [0, 1]."""
+def judge_images(judge: Classifier, images: np.ndarray, device: torch.device, batch_size: int = 64) -> Judgement:
+    """The judge's probabilities and its own embeddings: uint8 (N, S, S, 3) -> (N, A), (N, E)."""
     judge.eval()
-    parts = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
-    batches = (as_unit_floats(torch.from_numpy(part.copy())).to(device) for part in parts)
-    return torch.cat([judge(batch).sigmoid().cpu() for batch in batches]).numpy()
+    probabilities, embeddings = [], []
+    for start in range(0, len(images), batch_size):
+        batch = as_unit_floats(torch.from_numpy(images[start : start + batch_size].copy())).to(device)
+        logits, embedded = judge.logits_and_embedding(batch)
+        probabilities.append(logits.sigmoid().cpu())
+        embeddings.append(embedded.cpu())
+    return Judgement(torch.cat(probabilities).numpy(), torch.cat(embeddings))

@@ -1,7 +1,6 @@
 """A denoiser at several noise levels, beside doing nothing and beside scikit-image's classical denoisers."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,12 @@ from facevae.nn.layers import as_bytes, as_unit_floats
 # The model that is evaluated, among the other denoisers.
 MODEL = "model"
 
-SWEEP_COLUMNS = ("sigma", "denoiser", "psnr_db", "ssim")
+SWEEP_COLUMNS = ("sigma", "denoiser", "images", "psnr_db", "ssim")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """`rows`: sigma, denoiser, psnr_db, ssim, means over the same `images` test images.
+    """`rows` of SWEEP_COLUMNS: means over the same `images` test images.
 
     `shown`: of the first of them, for each sigma, the noisy one, what each denoiser makes of it and the clean one,
     (columns, H, W, 3) uint8; `columns` names them.
@@ -37,13 +36,9 @@ class Sweep:
     columns: list[str]
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """The rows as nested names: sigma_25, denoiser, measure."""
-        found: dict[str, Any] = {"images": self.images}
-        for row in self.rows:
-            measures = {name: value for name, value in row.items() if name not in ("sigma", "denoiser")}
-            found.setdefault(f"sigma_{row['sigma']:g}", {})[row["denoiser"]] = measures
-        return found
+    def psnr_db(self) -> float:
+        """Of the model, mean over the sigmas."""
+        return float(np.mean([row["psnr_db"] for row in self.rows if row["denoiser"] == MODEL]))
 
     def summary(self) -> str:
         """A table: a line per denoiser, PSNR and SSIM per sigma."""
@@ -84,9 +79,10 @@ def sweep_noise(network: nn.Module, arrays: DaeArrays, settings: DaeEvaluation, 
                 measured[column].append((float(psnr_db(answer, truth)), float(ssim(answer, truth))))
             if name == names[0]:
                 shown.append(as_bytes(torch.cat([*answers.values(), truth])))
-        for column, values in measured.items():
-            psnr, similarity = (float(mean) for mean in np.mean(values, axis=0))
-            rows.append({"sigma": sigma, "denoiser": column, "psnr_db": psnr, "ssim": similarity})
+        for column, pairs in measured.items():
+            psnr, similarity = (float(mean) for mean in np.mean(pairs, axis=0))
+            values = (sigma, column, len(clean), psnr, similarity)
+            rows.append(dict(zip(SWEEP_COLUMNS, values, strict=True)))
     return Sweep(len(clean), rows, shown, [*columns, "clean"])
 
 

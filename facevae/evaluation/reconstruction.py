@@ -1,69 +1,90 @@
 """How well the autoencoder reconstructs, for the eye and for the judge."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from facevae.evaluation.classification import balanced_accuracies
 from facevae.evaluation.image_metrics import load_lpips, psnr_db, ssim
-from facevae.evaluation.judge import judge_answers
-from facevae.latents.encoding import decode_all, posterior_means
+from facevae.evaluation.judge import judge_images
+from facevae.jobs.progress import track
 from facevae.models.classifier import Classifier
 from facevae.models.vae import Vae, active_dimensions, pixel_loss
 from facevae.nn.layers import as_bytes, as_unit_floats
 from facevae.nn.losses import kl_divergence
 
 
-@torch.no_grad()
-def reconstruction_metrics(
-    vae: Vae, images: np.ndarray, device: torch.device, lpips_network: str | None = None, batch_size: int = 64
-) -> dict[str, float]:
-    """Means over images, uint8 (N, S, S, 3): of the decoded posterior mean, and of the posterior's KL in nats.
+@dataclass(frozen=True)
+class Reconstructions:
+    """The decoded posterior means of N images. `measures`: means over the images; `probabilities`: the judge's of the
+    reconstructions as bytes, (N, A) in [0, 1]; `embeddings`: the judge's of the first ones, (n, E).
+    """
 
-    LPIPS is left out, and a line says so, where the weights of its network can't be had.
+    measures: dict[str, float]
+    probabilities: np.ndarray
+    embeddings: Tensor
+
+
+@torch.no_grad()
+def reconstruct(
+    vae: Vae,
+    judge: Classifier,
+    images: np.ndarray,
+    mu: Tensor,
+    logvar: Tensor,
+    device: torch.device,
+    *,
+    embedded: int,
+    lpips_network: str | None = None,
+    batch_size: int = 64,
+) -> Reconstructions:
+    """Decode the posterior means of images, once: uint8 (N, S, S, 3), mu and logvar (N, D) of their posteriors.
+
+    `embedded`: of how many the judge's embeddings are kept. The KL divergence is the posterior's, in nats. LPIPS is
+    left out, and a line says so, where the weights of its network can't be had.
     """
     lpips = load_lpips(lpips_network, device) if lpips_network else None
     columns: dict[str, list[float]] = {}
-    means, kls = [], []
-    for start in range(0, len(images), batch_size):
-        batch = as_unit_floats(torch.from_numpy(images[start : start + batch_size].copy())).to(device)
-        mu, logvar = vae.encode(batch)
-        reconstruction = vae.decode(mu)
-        kl = kl_divergence(mu, logvar)
+    probabilities, embeddings = [], []
+    starts = range(0, len(images), batch_size)
+    for start in track(starts, len(starts), "reconstructions", "batches"):
+        rows = slice(start, start + batch_size)
+        batch = as_unit_floats(torch.from_numpy(images[rows].copy())).to(device)
+        reconstruction = vae.decode(mu[rows].to(device))
         found = {
             "psnr_db": psnr_db(reconstruction, batch),
             "ssim": ssim(reconstruction, batch),
             "reconstruction_loss": pixel_loss(reconstruction, batch, vae.settings.reconstruction, vae.variance),
-            "kl_nats": kl.sum(1),
         }
         if lpips is not None:
             found["lpips"] = lpips(reconstruction, batch)
         for name, values in found.items():
             columns.setdefault(name, []).extend(values.tolist())
-        means.append(mu.cpu())
-        kls.append(kl.cpu())
-    latents = torch.cat(means)
-    return {name: float(np.mean(values)) for name, values in columns.items()} | {
-        "active_dimensions": active_dimensions(latents),
-        "latent_dimensions": latents.shape[1],
-        "kl_nats_of_largest_dimension": float(torch.cat(kls).mean(0).max()),
+        probabilities.append(judge_images(judge, as_bytes(reconstruction), device).probabilities)
+        if start < embedded:
+            embeddings.append(judge.embedding(reconstruction[: embedded - start]).cpu())
+    kl = kl_divergence(mu, logvar)
+    measures = {name: float(np.mean(values)) for name, values in columns.items()} | {
+        "kl_nats": float(kl.sum(1).double().mean()),
+        "active_dimensions": active_dimensions(mu),
+        "latent_dimensions": mu.shape[1],
+        "kl_nats_of_largest_dimension": float(kl.mean(0).max()),
     }
+    return Reconstructions(measures, np.concatenate(probabilities), torch.cat(embeddings))
 
 
-def survival(
-    vae: Vae, judge: Classifier, images: np.ndarray, labels: np.ndarray, names: Sequence[str], device: torch.device
+def attribute_retention(
+    of_images: np.ndarray, of_reconstructions: np.ndarray, labels: np.ndarray, names: Sequence[str]
 ) -> list[dict[str, float | str]]:
-    """Whether attributes survive reconstruction: images (N, S, S, 3) uint8, labels (N, A) of 0 or 1.
+    """Whether reconstruction retains the attributes, by the judge's probabilities: (N, A) each, labels of 0 or 1.
 
-    A row per attribute: the judge's accuracy on the images and on their reconstructions, plain and balanced, and how
-    many points of the plain one are lost. Attributes that all or none of the images have are left out.
+    A row per attribute: the judge's accuracy on the images and on their reconstructions, plain and balanced, and
+    `accuracy_loss`, the difference of the plain ones. Attributes that all or none of the images have are left out.
     """
-    latents = posterior_means(vae, images, device)
-    of_reconstructions = [
-        judge_answers(judge, as_bytes(decode_all(vae, part, device)), device) for part in latents.split(64)
-    ]
-    answers = [judge_answers(judge, images, device), np.concatenate(of_reconstructions)]
+    answers = of_images, of_reconstructions
     accuracies = [((part > 0.5) == (labels > 0.5)).mean(0) for part in answers]
     balanced = [balanced_accuracies(part, labels) for part in answers]
     return [
@@ -73,7 +94,7 @@ def survival(
             "accuracy_reconstruction": float(accuracies[1][column]),
             "balanced_accuracy": float(balanced[0][column]),
             "balanced_accuracy_reconstruction": float(balanced[1][column]),
-            "lost": float(accuracies[0][column] - accuracies[1][column]),
+            "accuracy_loss": float(accuracies[0][column] - accuracies[1][column]),
         }
         for column, name in enumerate(names)
         if not np.isnan(balanced[0][column])

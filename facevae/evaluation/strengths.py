@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from facevae.evaluation.edits import Faces
+from facevae.evaluation.edits import Edit, Faces
 from facevae.jobs.progress import track
 from facevae.latents.vectors import AttributeVectors, Recommendation, VectorSettings
 
@@ -24,15 +24,14 @@ def recommend(faces: Faces, vectors: AttributeVectors, settings: VectorSettings)
 def _recommend(faces: Faces, vectors: AttributeVectors, name: str, settings: VectorSettings) -> Recommendation:
     best = None
     for strength in settings.strengths:
-        judged = faces.judge_edit(name, vectors.of(name), strength, settings.faces)
-        if judged is None:
+        verdict = faces.judge_edit(Edit(name, vectors.of(name), strength), settings.faces)
+        if verdict is None:
             return Recommendation(1.0)
-        verdict, _ = judged
-        if best is None or verdict.flipped > best.flipped:
+        if best is None or verdict.success_rate > best.success_rate:
             best = verdict
-        if verdict.flipped >= settings.success:
+        if verdict.success_rate >= settings.success:
             break
     assert best is not None  # there is at least one strength
-    if best.flipped == 0:
+    if best.success_rate == 0:
         return Recommendation(1.0, 0.0)
-    return Recommendation(best.strength, best.flipped, best.leakage)
+    return Recommendation(best.strength, best.success_rate, best.leakage)

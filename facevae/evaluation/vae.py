@@ -12,12 +12,20 @@ from facevae.celeba.pairs import Pairs
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.data.arrays import VaeArrays
-from facevae.evaluation.counterfactual import counterfactual_scores
-from facevae.evaluation.edit_metrics import compare_methods, edit_metrics, methods_summary
-from facevae.evaluation.edits import EditVerdict, Faces, check_judged, judge_strengths, judge_vectors
+from facevae.evaluation.counterfactual import SCORE_COLUMNS, counterfactual_scores
+from facevae.evaluation.edit_metrics import (
+    METHOD_STRENGTH_COLUMNS,
+    compare_methods,
+    compare_strengths,
+    explained_changes,
+    mean_verdict,
+    methods_summary,
+)
+from facevae.evaluation.edits import EditVerdict, Faces, check_judged, embed_all, judge_strengths, judge_vectors
+from facevae.evaluation.judge import judge_images
 from facevae.evaluation.plausibility import possible
 from facevae.evaluation.probe import classify_by_vectors, linear_probe
-from facevae.evaluation.reconstruction import reconstruction_metrics, survival
+from facevae.evaluation.reconstruction import attribute_retention, reconstruct
 from facevae.evaluation.samples import frechet_distances
 from facevae.latents.mixture import Mixture
 from facevae.latents.posteriors import Posteriors
@@ -69,63 +77,65 @@ class VaeEvaluation(Section):
 
     @field_validator("strengths")
     @classmethod
-    def _one_adds(cls, strengths: list[float]) -> list[float]:
+    def _one_adds_and_all_differ(cls, strengths: list[float]) -> list[float]:
         if max(strengths) <= 0:
             raise ValueError("at least one number above 0: methods are compared at those")
+        if len(set(strengths)) < len(strengths):
+            raise ValueError("each strength once")
         return strengths
+
+
+Rows = list[dict[str, float | str]]
 
 
 @dataclass(frozen=True)
 class VaeReport:
-    """`metrics` for metrics.json; `attributes`: what survives reconstruction; `verdicts` on every attribute's edits,
-    and of each the mean changes of all of the judge's probabilities, a row of `changes`; `curves`: verdicts by method
-    and strength; `methods`: their comparison; `predictions`: what the latents say of each attribute; `scores`, the
-    counterfactual rows, may be empty.
+    """`metrics` for metrics.json, in groups; `tables`: by name the columns and rows of all that is measured besides.
+
+    `verdicts` on every attribute's edits, and of each the mean changes of all of the judge's probabilities, a row of
+    `changes`; `curves`: verdicts by attribute, method and strength.
     """
 
-    metrics: dict[str, Any]
-    attributes: list[dict[str, float | str]]
+    metrics: dict[str, dict[str, float]]
+    tables: dict[str, tuple[Sequence[str], Rows]]
     verdicts: list[EditVerdict]
     changes: np.ndarray
     curves: list[EditVerdict]
-    methods: list[dict[str, float | str]]
-    predictions: list[dict[str, float | str]]
-    scores: list[dict[str, float | str]]
 
     def summary(self, settings: VaeEvaluation) -> str:
         """The metrics in a few lines for a reader."""
-        reconstruction, edits = self.metrics["reconstruction"], self.metrics["edits"]
-        frechet, probe = self.metrics["frechet"], self.metrics["probe"]
+        vae, edits, frechet, probe = (self.metrics[group] for group in ("vae", "edits", "frechet", "probe"))
+        more = {str(row["measure"]): float(row["value"]) for row in self.tables["summary"][1]}
         lines = [
             (
-                f"reconstruction PSNR {reconstruction['psnr_db']:.2f} dB, SSIM {reconstruction['ssim']:.3f}, "
-                f"KL {reconstruction['kl_nats']:.1f} nats in {reconstruction['active_dimensions']} active dimensions"
+                f"reconstruction PSNR {vae['psnr_db']:.2f} dB, SSIM {vae['ssim']:.3f}, "
+                f"KL {vae['kl_nats']:.1f} nats in {vae['active_dimensions']} active dimensions"
             ),
             (
-                f"the judge is right on {reconstruction['judge_accuracy_reconstruction']:.1%} of the attributes of "
-                f"reconstructions ({reconstruction['judge_accuracy']:.1%} on the images)"
+                f"the judge is right on {vae['judge_accuracy']:.1%} of the attributes of reconstructions "
+                f"({more['judge_accuracy_on_images']:.1%} on the images)"
             ),
             (
-                f"Frechet distance of {frechet['images']} in the judge's features: reconstructions "
+                f"Frechet distance of {more['frechet_images']:.0f} in the judge's features: reconstructions "
                 f"{frechet['reconstructions']:.2f}, mixture samples {frechet['mixture_samples']:.2f}, prior samples "
                 f"{frechet['prior_samples']:.2f} (train images {frechet['train_images']:.2f})"
             ),
             (
                 f"linear probe of the latents: accuracy {probe['accuracy']:.1%}, balanced "
-                f"{probe['balanced_accuracy']:.1%} (always the majority: {probe['majority_accuracy']:.1%})"
+                f"{probe['balanced_accuracy']:.1%} (always the majority: {more['majority_accuracy']:.1%})"
             ),
             (
-                f"edits at {'the recommended strengths' if settings.strength is None else settings.strength}: the "
-                f"judge sees {edits['mean_seen']:.0%} on average, leakage {edits['mean_leakage']:.3f}, identity kept "
-                f"{edits['mean_identity_kept']:.3f} (cosine to the face {edits['mean_identity']:.3f}, its "
-                f"reconstruction's {edits['mean_identity_reconstruction']:.3f}, by "
-                f"{'the identity network' if edits['identity_network'] else 'the judge'})"
+                f"edits at {'the recommended strengths' if settings.strength is None else settings.strength}: "
+                f"detection rate {edits['detection_rate']:.0%} on average, leakage {edits['leakage']:.3f}, identity "
+                f"kept {edits['identity_kept']:.3f} (cosine to the face {more['edits_identity']:.3f}, "
+                f"its reconstruction's {more['edits_identity_reconstruction']:.3f}, by "
+                f"{'the identity network' if more['identity_network'] else 'the judge'})"
             ),
         ]
-        return "\n".join([*lines, methods_summary(self.methods)])
+        return "\n".join([*lines, methods_summary(self.tables["methods"][1], self.tables["method_strengths"][1])])
 
 
-def check_fit(
+def check_evaluable(
     arrays: VaeArrays,
     models: Models,
     vae_facts: dict[str, Any],
@@ -159,46 +169,98 @@ def check_fit(
         )  # fmt: skip
 
 
+# What is decided by; all else that is measured stands in tables.
+_RECONSTRUCTION_METRICS = ("psnr_db", "ssim", "lpips", "kl_nats", "active_dimensions")
+_RETENTION_METRICS = ("judge_accuracy", "judge_balanced_accuracy", "largest_attribute_loss")
+_PROBE_METRICS = ("accuracy", "balanced_accuracy", "roc_auc")
+_EDIT_METRICS = ("detection_rate", "detection_rate_all", "success_rate", "leakage", "identity_kept")
+
+_OF_RECOMMENDED_EDITS_ALONE = ("identity", "identity_reconstruction", "identity_kept", "detection_rate_all")
+
+PREDICTION_COLUMNS = ("attribute", "predictor", "measure", "value")
+
+
 def evaluate_autoencoder(
     models: Models, arrays: VaeArrays, pairs: Iterable[Pairs], settings: VaeEvaluation, device: torch.device
 ) -> VaeReport:
-    """Everything that is measured, on the test split and on the pairs."""
+    """Everything that is measured, on the test split and on the pairs.
+
+    Each test image is looked at once: its latent is that of `models.posteriors`, its reconstruction is made for all
+    measures together. Raises FacevaeError if no attribute has images of both kinds in the splits, or if no edit can be
+    judged.
+    """
     vae, judge, vectors = models.vae, models.judge, models.vectors
-    images, labels = arrays.images["test"], arrays.attributes["test"]
-    reconstruction = reconstruction_metrics(vae, images, device, settings.lpips)
-    survived = survival(vae, judge, images, labels, arrays.attribute_names, device)
-    mu = models.posteriors.mu
+    names, images, labels = arrays.attribute_names, arrays.images["test"], arrays.attributes["test"]
+    mu, logvar = models.posteriors.mu, models.posteriors.logvar["test"]
     probe = linear_probe(mu["train"], arrays.attributes["train"], mu["test"], labels)
     if np.isnan(probe["accuracy"]).all():
         raise FacevaeError(
             where="the splits", expected="an attribute that some train and test images have and some have not",
             found="none", fix="provide or annotate more images",
         )  # fmt: skip
-    frechet = frechet_distances(vae, judge, models.mixture, arrays, settings.frechet_images, settings.seed, device)
-    names = arrays.attribute_names
+    judged = judge_images(judge, images, device)
+    compared = min(len(images), settings.frechet_images)
+    reconstructed = reconstruct(
+        vae, judge, images, mu["test"], logvar, device, embedded=compared, lpips_network=settings.lpips
+    )
+    retention = attribute_retention(judged.probabilities, reconstructed.probabilities, labels, names)
+    frechet = frechet_distances(
+        vae, judge, models.mixture, judged.embeddings[:compared], reconstructed.embeddings, arrays.images["train"],
+        settings.seed, device,
+    )  # fmt: skip
+    network, embed = models.embed
+    persons = judged.embeddings if embed == judge.embedding else embed_all(embed, images, device)
     able = possible(labels, arrays.attributes["train"], names, vectors.context)
-    faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, images=images, embed=models.embed[1])
+    faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
     verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces)
     strengths = [strength for strength in settings.strengths if strength > 0]
-    plain = Faces(vae, judge, mu["test"], labels, names, device, possible=able)
-    curves = judge_strengths(plain, vectors, vectors.names, strengths, settings.compared_faces)
+    curves = judge_strengths(faces, vectors, vectors.names, strengths, settings.compared_faces)
     scores = counterfactual_scores(vae, pairs, vectors, device)
     by_vectors = dot_products(arrays, models)
-    areas = {method: found["roc_auc"] for method, found in by_vectors.items()}
-    chosen = by_vectors[vectors.method]
+    edits, retained = mean_verdict(verdicts), retention_metrics(retention, scores)
+    measures, by_probe = reconstructed.measures, mean_predictions(probe)
+    dot_product = mean_predictions(by_vectors[vectors.method])
     metrics = {
-        "reconstruction": reconstruction | survival_metrics(survived, scores),
+        "vae": {name: measures[name] for name in _RECONSTRUCTION_METRICS if name in measures}
+        | {name: retained[name] for name in _RETENTION_METRICS if name in retained},
         "frechet": frechet,
-        "probe": {name: float(np.nanmean(values)) for name, values in probe.items()},
-        "dot_product": {name: float(np.nanmean(values)) for name, values in chosen.items() if known(values)},
-        **edit_metrics(verdicts, scores, settings.attributes),
+        "probe": {name: by_probe[name] for name in _PROBE_METRICS},
+        "vectors": {"roc_auc": dot_product["roc_auc"]} if dot_product else {},
+        "edits": {name: edits[name] for name in _EDIT_METRICS if name in edits}
+        | explained_changes(scores, vectors.method),
     }
-    # A number, as DVC wants its metrics: whether a network that knows persons compared them, or the judge.
-    metrics["edits"]["identity_network"] = int(models.embed[0] == "identity")
-    methods = compare_methods(curves, scores, areas)
-    metrics["methods"] = {str(row["method"]): {k: v for k, v in row.items() if k != "method"} for row in methods}
-    rows = predictions(names, probe, chosen, vectors)
-    return VaeReport(metrics, survived, verdicts, changes, curves, methods, rows, scores)
+    rest = {
+        "reconstruction_loss": measures["reconstruction_loss"],
+        "latent_dimensions": measures["latent_dimensions"],
+        "kl_nats_of_largest_dimension": measures["kl_nats_of_largest_dimension"],
+        "judge_accuracy_on_images": retained["judge_accuracy_on_images"],
+        "judge_balanced_accuracy_on_images": retained["judge_balanced_accuracy_on_images"],
+        "majority_accuracy": by_probe["majority_accuracy"],
+        **{f"dot_product_{name}": value for name, value in dot_product.items() if name != "roc_auc"},
+        # The protocol of the Frechet distances: so many images of so many pixels, samples from this seed.
+        "frechet_images": compared,
+        "frechet_pixels": images.shape[1],
+        "frechet_seed": settings.seed,
+        "edits_identity": edits["identity"],
+        "edits_identity_reconstruction": edits["identity_reconstruction"],
+        # 1 where a network that was trained on persons compares them, 0 where the judge stands in.
+        "identity_network": int(network == "identity"),
+    }
+    areas = {method: found["roc_auc"] for method, found in by_vectors.items()}
+    verdict_columns = list(verdicts[0].row())
+    curve_columns = [name for name in verdict_columns if name not in _OF_RECOMMENDED_EDITS_ALONE]
+    methods = compare_methods(scores, areas)
+    tables: dict[str, tuple[Sequence[str], Rows]] = {
+        "summary": (("measure", "value"), [{"measure": name, "value": value} for name, value in rest.items()]),
+        "attributes": (list(retention[0]), retention),
+        "edits": (verdict_columns, [verdict.row() for verdict in verdicts]),
+        "strengths": (curve_columns, [verdict.row() for verdict in curves]),
+        "methods": (list(methods[0]) if methods else ("method", "roc_auc"), methods),
+        "method_strengths": (METHOD_STRENGTH_COLUMNS, compare_strengths(curves)),
+        "predictions": (PREDICTION_COLUMNS, predictions(names, probe, by_vectors[vectors.method], vectors.names)),
+        "counterfactual": (SCORE_COLUMNS, scores),
+    }
+    return VaeReport(metrics, tables, verdicts, changes, curves)
 
 
 def dot_products(arrays: VaeArrays, models: Models) -> dict[str, dict[str, np.ndarray]]:
@@ -212,33 +274,43 @@ def dot_products(arrays: VaeArrays, models: Models) -> dict[str, dict[str, np.nd
     }
 
 
+def mean_predictions(found: dict[str, np.ndarray]) -> dict[str, float]:
+    """Means over the attributes of which each measure, (A,), is known; measures known of none are left out."""
+    return {name: float(np.nanmean(values)) for name, values in found.items() if not np.isnan(values).all()}
+
+
 def predictions(
-    names: Sequence[str], probe: dict[str, np.ndarray], by_vectors: dict[str, np.ndarray], vectors: AttributeVectors
-) -> list[dict[str, float | str]]:
-    """A row per attribute with what the probe and its vector's dot product reach on the test images; empty: unknown."""
-    rows: list[dict[str, float | str]] = []
+    names: Sequence[str], probe: dict[str, np.ndarray], by_vectors: dict[str, np.ndarray], with_vector: Sequence[str]
+) -> Rows:
+    """What the test images' attributes are predicted from, and how well: rows of attribute, predictor, measure, value.
+
+    Predictors: `majority`, the train images' more frequent kind; `probe`; `dot_product` with the vector that edits use,
+    (A,) of the attributes `with_vector`. What is not known of an attribute has no row.
+    """
+    rows: Rows = []
     for column, name in enumerate(names):
-        found = {key: values[column] for key, values in probe.items()}
-        row = vectors.names.index(name) if name in vectors.names else None
-        found |= {f"dot_{key}": np.nan if row is None else values[row] for key, values in by_vectors.items()}
-        rows.append({"attribute": name, **{key: "" if np.isnan(v) else float(v) for key, v in found.items()}})
+        found = [("majority", "accuracy", probe["majority_accuracy"][column])]
+        found += [("probe", key, values[column]) for key, values in probe.items() if key != "majority_accuracy"]
+        if name in with_vector:
+            place = list(with_vector).index(name)
+            found += [("dot_product", key, values[place]) for key, values in by_vectors.items()]
+        rows += [
+            dict(zip(PREDICTION_COLUMNS, (name, predictor, measure, float(value)), strict=True))
+            for predictor, measure, value in found
+            if not np.isnan(value)
+        ]
     return rows
 
 
-def known(values: np.ndarray) -> bool:
-    """Whether any of the values is not NaN."""
-    return bool((~np.isnan(values)).any())
-
-
-def survival_metrics(survived: list[dict[str, float | str]], scores: list[dict[str, float | str]]) -> dict[str, float]:
-    """Means over attributes of the judge's accuracies, and the largest loss of an attribute.
+def retention_metrics(retention: Rows, scores: Rows) -> dict[str, float]:
+    """Means over attributes of the judge's accuracies, on reconstructions and `_on_images`; and the largest loss.
 
     Where faces are drawn, only attributes that change more than 100 pixels count for the largest loss.
     """
-    found = {
-        f"judge_{name}": float(np.mean([float(row[name]) for row in survived]))
-        for name in ("accuracy", "accuracy_reconstruction", "balanced_accuracy", "balanced_accuracy_reconstruction")
-    }
+    found: dict[str, float] = {}
+    for name in ("accuracy", "balanced_accuracy"):
+        for column, metric in ((name, f"judge_{name}_on_images"), (f"{name}_reconstruction", f"judge_{name}")):
+            found[metric] = float(np.mean([float(row[column]) for row in retention]))
     large = {row["attribute"] for row in scores if float(row["pixels"]) > _LARGE_PIXELS}
-    lost = [float(row["lost"]) for row in survived if not scores or row["attribute"] in large]
-    return found | {"judge_largest_loss": max(lost)} if lost else found
+    lost = [float(row["accuracy_loss"]) for row in retention if not scores or row["attribute"] in large]
+    return found | {"largest_attribute_loss": max(lost)} if lost else found

@@ -128,7 +128,7 @@ def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], t
     positions = np.arange(len(names))
     for index, (label, values) in enumerate(series.items()):
         drawn = axis.barh(positions + (index - (len(series) - 1) / 2) * thickness, values, thickness, label=label)
-        axis.bar_label(drawn, fmt="%.2f", padding=2, fontsize=6, color="0.35")
+        axis.bar_label(drawn, fmt="%.2f", padding=2, fontsize=7, color="0.35")
     axis.set_yticks(positions, names, fontsize=8)
     axis.invert_yaxis()
     axis.margins(x=0.08, y=0.02)

@@ -52,10 +52,11 @@ def draw_pictures(
                 folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
             )
 
+    _, retention = report.tables["attributes"]
     bars(
         folder / "attributes_lost.png",
-        [str(row["attribute"]).replace("_", " ") for row in report.attributes],
-        {"lost": [float(row["lost"]) for row in report.attributes]},
+        [str(row["attribute"]).replace("_", " ") for row in retention],
+        {"lost": [float(row["accuracy_loss"]) for row in retention]},
         "what the judge no longer gets right on reconstructions",
         "share of the faces",
     )
@@ -65,8 +66,8 @@ def draw_pictures(
         folder / "edits.png",
         [f"{verdict.attribute.replace('_', ' ')} ({verdict.strength:g})" for verdict in report.verdicts],
         {
-            "share on which the judge sees it": [verdict.seen for verdict in report.verdicts],
-            "leakage, mean change of the others": [verdict.leakage for verdict in report.verdicts],
+            "detection rate": [verdict.detection_rate for verdict in report.verdicts],
+            "leakage": [verdict.leakage for verdict in report.verdicts],
         },
         f"edits of unseen faces at {at}",
         "share, probability",
@@ -90,11 +91,15 @@ def _success_curves(path: Path, curves: Sequence[EditVerdict]) -> None:
         mine = [verdict for verdict in curves if verdict.method == method]
         for strength in dict.fromkeys(verdict.strength for verdict in mine):
             at = [verdict for verdict in mine if verdict.strength == strength]
-            point = float(np.mean([v.leakage for v in at])), float(np.mean([v.flipped for v in at])), f"{strength:g}"
+            point = (
+                float(np.mean([v.leakage for v in at])),
+                float(np.mean([v.success_rate for v in at])),
+                f"{strength:g}",
+            )
             lines.setdefault(method.replace("_", " "), []).append(point)
     labelled_lines(
         path, lines, "edits by method and strength, means over the attributes",
-        "leakage: mean change of the other probabilities", "share of faces flipped",
+        "leakage: mean change of the other probabilities", "success rate",
     )  # fmt: skip
 
 

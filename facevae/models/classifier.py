@@ -57,7 +57,14 @@ class Classifier(nn.Module):
         return F.silu(self.features(images)[-1]).mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
+        return self._logits(F.silu(self.features(images)[-1]))
+
+    def logits_and_embedding(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` and `embedding` return, of a single pass: (N, 3, S, S) -> (N, A), (N, 4 width)."""
         h = F.silu(self.features(images)[-1])
+        return self._logits(h), h.mean((2, 3))
+
+    def _logits(self, h: Tensor) -> Tensor:
         return self.head(F.adaptive_avg_pool2d(h, 4).flatten(1))
 
 

@@ -1,4 +1,4 @@
-"""A network that knows persons: embeddings of faces whose cosine says how much two of them are one person's.
+"""Face verification: a network whose embeddings of two images of one person have a high cosine.
 
 It only evaluates, whether an edit keeps the person. Where there are too few persons to learn from, the judge's
 embedding stands in for it.

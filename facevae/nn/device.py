@@ -47,6 +47,7 @@ def measure_on(name: str, threads: int) -> torch.device:
     Sums depend on how many threads share them; the number of cores, or OMP_NUM_THREADS, shall not change a metric.
     """
     torch.set_num_threads(threads)
+    keep_freed_memory()
     return pick_device(name)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -43,12 +42,15 @@ class ReportSettings(Section):
 
 @dataclass(frozen=True)
 class DataReport:
-    """Numbers and tables: `metrics`, what is undefined left out; rows of `attributes` and of `sizes`.
+    """Numbers and tables: `metrics`, rows of `summary` with more of them, of `attributes` and of `sizes`.
+
+    What is undefined is left out.
 
     `correlations`: (V, V) float64 in [-1, 1], of the V attributes `varying` that some images have and some have not.
     """
 
-    metrics: dict[str, Any]
+    metrics: dict[str, int]
+    summary: list[dict[str, float | str]]
     attributes: list[dict[str, float | str]]
     varying: tuple[str, ...]
     correlations: np.ndarray
@@ -80,22 +82,32 @@ def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays,
     placed = landmarks.find_rows(images)
     placed = placed[placed >= 0]
     identities = parse_identities(folder / IDENTITY_FILE)
+    shared = {
+        "dae": _shared_by_splits(dae.clean, dae.images, identities),
+        "vae": _shared_by_splits(vae.images, vae.names, identities),
+    }
     metrics = {
         "images": len(images),
         "images_skipped": count_skipped(folder / SKIPPED),
+        **({"persons": len(np.unique(_known(identities, images)))} if len(identities) else {}),
+        # Of the DAE and of the VAE together: 0, or the tests are no tests.
+        **{name: sum(found.get(name, 0) for found in shared.values()) for name in shared["dae"] | shared["vae"]},
+    }
+    splits = {"dae": dae.images, "vae": vae.names}
+    quantities = {
         "images_with_landmarks": len(placed),
         "annotated_rows": len(table),
         "attributes": len(table.names),
         **_strongest(correlations),
-        **({"persons": len(np.unique(_known(identities, images)))} if len(identities) else {}),
-        "brightness": _mean_and_std(np.concatenate([brightness(split) for split in vae.images.values()])),
-        **({"eye_distance": _mean_and_std(eye_distances(landmarks.values[placed]))} if len(placed) else {}),
-        "dae": _describe_splits(dae.clean, dae.images, identities),
-        "vae": _describe_splits(vae.images, vae.names, identities),
+        **_mean_and_std("brightness", np.concatenate([brightness(split) for split in vae.images.values()])),
+        **(_mean_and_std("eye_distance", eye_distances(landmarks.values[placed])) if len(placed) else {}),
+        **{f"{kind}_{split}_images": len(names) for kind, named in splits.items() for split, names in named.items()},
+        **{f"{kind}_{name}": count for kind, found in shared.items() for name, count in found.items()},
     }
+    summary: list[dict[str, float | str]] = [{"quantity": name, "value": value} for name, value in quantities.items()]
     varying = tuple(name for name, kept in zip(table.names, varies, strict=True) if kept)
     sizes = [row for what, archive in archives.items() for row in size_rows(what, archive)]
-    return DataReport(metrics, attributes, varying, correlations, sizes)
+    return DataReport(metrics, summary, attributes, varying, correlations, sizes)
 
 
 def attribute_rates(names: tuple[str, ...], values: np.ndarray, partitions: np.ndarray) -> list[dict[str, float | str]]:
@@ -188,13 +200,12 @@ def count_skipped(path: Path) -> int:
     )
 
 
-def _describe_splits(
+def _shared_by_splits(
     images: Mapping[str, np.ndarray], names: Mapping[str, list[str]], identities: NumberTable
 ) -> dict[str, int]:
-    """How many images each split has, and how many images and persons stand in two of them."""
+    """How many images and persons stand in two of the splits."""
     persons = [_known(identities, named) for named in names.values()]
     return {
-        **{split: len(named) for split, named in names.items()},
         "images_in_two_splits": in_two(digests(split) for split in images.values()),
         **({"persons_in_two_splits": in_two(persons)} if any(map(len, persons)) else {}),
     }
@@ -224,6 +235,6 @@ def _strongest(correlations: np.ndarray) -> dict[str, float]:
     return {"strongest_correlation": float(pairs[np.abs(pairs).argmax()])} if len(pairs) else {}
 
 
-def _mean_and_std(values: np.ndarray) -> dict[str, float]:
+def _mean_and_std(name: str, values: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation."""
-    return {"mean": float(values.mean()), "spread": float(values.std())}
+    return {f"{name}_mean": float(values.mean()), f"{name}_std": float(values.std())}
