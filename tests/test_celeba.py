@@ -10,7 +10,7 @@ from raw_data import REPOSITORY, SAMPLE, one_line
 
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.forms import parse_attributes, parse_identities, parse_partitions
-from facevae.celeba.tables import read_attributes, write_attributes, write_numbers
+from facevae.celeba.tables import read_attributes, read_partitions, write_attributes, write_numbers
 
 GOOD = "3\nSmiling Young\n1.jpg  1 -1\n2.jpg -1 -1\n3.jpg -1  1\n"
 
@@ -109,12 +109,16 @@ def test_partitions_and_identities(tmp_path):
         ("1.jpg 0\n2.jpg\n", ["line 2", "'2.jpg'"]),
         ("1.jpg 0 0\n", ["line 1"]),
         ("1.jpg train\n", ["line 1", "'train'"]),
+        ("1.jpg 0\n2\x1c.jpg 1\n", ["line 2", "without spaces"]),
+        ("1.jpg 0\n2\u00a0.jpg 1\n", ["line 2", "without spaces"]),
         ("1.jpg 0\n1.jpg 1\n", ["line 2", "a second time"]),
     ],
 )
 def test_a_wrong_partition_names_the_line(tmp_path, text, parts):
     with one_line(*parts):
         parse_partitions(written(tmp_path, text))
+    with one_line(parts[0]):
+        read_partitions(written(tmp_path, text))
 
 
 @pytest.mark.parametrize(

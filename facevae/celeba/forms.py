@@ -199,7 +199,7 @@ def _read(
     """The index, and what `convert` makes of the values, (n, columns) int64, of some rows at a time."""
     pattern = re.compile(cells.pattern)
     # In the official form CelebA's own names have no comma, a person's may.
-    name = re.compile(r'[^,"\s]+' if form.csv else r"\S+", re.ASCII)
+    name = re.compile(r'[^,"\s]+' if form.csv else r"\S+")
     images, values = [np.empty(0, "S1")], [convert(np.empty((0, len(form.names)), np.int64))]
     number = form.header + 1
     for names, codes, words in _chunks(text, form):

@@ -244,8 +244,9 @@ def _rows(path: Path, file: BinaryIO, number: int, pattern: bytes) -> Iterator[l
         if None in rows:
             wrong = rows.index(None)
             raise _damaged(path, number + wrong, "a row as stages.download writes it", lines[wrong])
-        for wrong, line in enumerate(lines):
-            _text(path, number + wrong, line)
+        for wrong, one in enumerate(rows):
+            if len(_text(path, number + wrong, one[1]).split()) != 1:
+                raise _damaged(path, number + wrong, "a file name without spaces of any kind", lines[wrong])
         yield rows
         number += len(lines)
 
