@@ -62,15 +62,16 @@ def main(
     chosen = measure_on(device, posteriors.threads)
     names, labels = data.attribute_names, data.attributes
     vectors = find_vectors(posteriors.upright, labels["train"], names, settings)
-    stable = stability(posteriors.upright, labels["train"], names, settings)
     vae, critic = rebuild(facts, weights).to(chosen), classifier.rebuild(judge_facts, judge_weights).to(chosen)
     able = possible(labels["valid"], labels["train"], names, settings.context)
     faces = Faces(vae, critic, posteriors.mu["valid"], labels["valid"], names, chosen, possible=able)
     vectors = recommend(faces, vectors, settings)
 
     save_vectors(output, vectors)
-    unknown = ("stability", "flipped", "leakage")
-    write_table(results / "vectors.csv", vector_table(vectors, labels["train"], names, stable), unknown=unknown)
+    rows = vector_table(
+        vectors, labels["train"], names, stability(posteriors.upright, labels["train"], names, settings)
+    )
+    write_table(results / "vectors.csv", rows, unknown=("stability", "flipped", "leakage"))
     write_table(results / "cosines.csv", cosine_table(vectors))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)
