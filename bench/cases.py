@@ -25,9 +25,9 @@ from facevae.training.classifier import ClassifierSettings, classifier_terms, cl
 from facevae.training.dae import DaeSettings, dae_terms_of, denoising_terms, with_sigma
 from facevae.training.feature_losses import ClassifierLoss
 from facevae.training.loop.batches import Batch, Rows
-from facevae.training.loop.fit import Terms
+from facevae.training.loop.fit import Objective
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 from facevae.training.vae import VaeSettings, vae_terms, vae_terms_of
 
 # Section of params.yaml, what is changed in it, size of the images in pixels (None: padded whole ones).
@@ -104,8 +104,8 @@ class Training:
     """A network with its objective, for a batch of bytes (n, H, W, 3) and for one of floats (n, 3, H, W) in [0, 1]."""
 
     network: nn.Module
-    terms_of_bytes: Terms
-    terms_of_floats: Terms
+    terms_of_bytes: Objective
+    terms_of_floats: Objective
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -182,7 +182,7 @@ def make_training(
 
 
 def _denoiser(settings: DaeSettings, size: tuple[int, int]) -> Training:
-    def terms_of_floats(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of_floats(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         return denoising_terms(model, *batch, settings, step)
 
     return Training(make_network(settings, *size), dae_terms_of(settings), terms_of_floats)
@@ -195,7 +195,7 @@ def _autoencoder(settings: VaeSettings, size: int, device: torch.device, layout:
         classifier = Classifier(size, settings.classifier.width, len(ATTRIBUTES))
         features = ClassifierLoss(classifier, torch.rand(8, 3, size, size)).to(device=device, memory_format=layout)
 
-    def terms_of_floats(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of_floats(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         assert isinstance(model, Vae)
         return vae_terms(model, *batch, settings, features, settings.beta, step)
 
@@ -205,7 +205,7 @@ def _autoencoder(settings: VaeSettings, size: int, device: torch.device, layout:
 def _classifier(settings: ClassifierSettings, size: int, data: Data, device: torch.device) -> Training:
     weight = positive_weights(torch.from_numpy(data.labels), settings.max_positive_weight).to(device)
 
-    def terms_of_floats(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of_floats(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         assert isinstance(model, Classifier)
         return classifier_terms(model, *batch, weight, step)
 

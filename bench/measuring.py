@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from facevae.training.loop.batches import Batch
-from facevae.training.loop.fit import Terms
-from facevae.training.loop.step import Step
+from facevae.training.loop.fit import Objective
+from facevae.training.loop.step import StepContext
 
 _WARM_UP_STEPS = 3
 _LEAST_STEPS = 3
@@ -54,7 +54,7 @@ class Stopwatch:
 
 def train_barely(
     network: nn.Module,
-    terms_of: Terms,
+    terms_of: Objective,
     batches: Iterable[Batch],
     optimizer: torch.optim.Optimizer,
     watch: Stopwatch,
@@ -65,20 +65,20 @@ def train_barely(
     for number, batch in enumerate(batches):
         if watch.tick():
             return
-        step = Step(1.0, (0, 0, number), len(batch[0]), device=watch.device, precision=precision)
+        step = StepContext(1.0, (0, 0, number), len(batch[0]), device=watch.device, precision=precision)
         loss = terms_of(network, batch, step)["loss"].mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
 
-def flops_per_image(network: nn.Module, terms_of: Terms, batch: Batch, device: torch.device) -> float:
+def flops_per_image(network: nn.Module, terms_of: Objective, batch: Batch, device: torch.device) -> float:
     """FLOPs of forward and backward, for each image of `batch`; a multiplication and its addition are two.
 
     Counted are convolutions and matrix products, as `torch.utils.flop_counter` does, and not what is done once for
     each value (activations, norms, the loss, the optimizer). The network must not be compiled.
     """
-    step = Step(1.0, (0, 0, 0), len(batch[0]), device=device)
+    step = StepContext(1.0, (0, 0, 0), len(batch[0]), device=device)
     with FlopCounterMode(display=False) as counter:
         terms_of(network.train(), batch, step)["loss"].mean().backward()
     network.zero_grad(set_to_none=True)

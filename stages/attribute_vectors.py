@@ -49,24 +49,22 @@ def main(
         vector_table,
     )
     from facevae.models import classifier
-    from facevae.models.vae import rebuild
+    from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on
-    from facevae.nn.model_files import load_weights
+    from facevae.nn.model_files import load_model
 
-    settings = load_section(params, "attribute_vectors", VectorSettings)
-    data = open_vae(arrays)
+    settings, data = load_section(params, "attribute_vectors", VectorSettings), open_vae(arrays)
     posteriors = load_posteriors(latents, data.counts)
-    weights, facts = load_weights(model, "vae")
-    judge_weights, judge_facts = load_weights(judge, "judge")
-    check_judged(data, facts, judge_facts, posteriors.mu["train"])
+    vae, metadata = load_model(model, "vae", from_metadata)
+    critic, judge_metadata = load_model(judge, "judge", classifier.from_metadata)
+    check_judged(data, metadata, judge_metadata, posteriors.mu["train"])
     chosen = measure_on(device, posteriors.threads)
     names, labels = data.attribute_names, data.attributes
     vectors = find_vectors(posteriors.upright, labels["train"], names, settings)
-    vae, critic = rebuild(facts, weights).to(chosen), classifier.rebuild(judge_facts, judge_weights).to(chosen)
+    vae, critic = vae.to(chosen), critic.to(chosen)
     able = possible(labels["valid"], labels["train"], names, settings.context)
     faces = Faces(vae, critic, posteriors.mu["valid"], labels["valid"], names, chosen, possible=able)
     vectors = recommend(faces, vectors, settings)
-
     save_vectors(output, vectors)
     rows = vector_table(
         vectors, labels["train"], names, stability(posteriors.upright, labels["train"], names, settings)

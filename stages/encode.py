@@ -25,17 +25,17 @@ def main(
     """
     from facevae.data.arrays import open_vae
     from facevae.latents.posteriors import encode_splits, save_posteriors
-    from facevae.models.vae import rebuild
+    from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on
-    from facevae.nn.model_files import load_weights
+    from facevae.nn.model_files import load_model
 
     data = open_vae(arrays)
-    weights, facts = load_weights(model, "vae")
-    chosen = measure_on(device, facts["settings"]["threads"])
-    posteriors = encode_splits(rebuild(facts, weights).to(chosen), data.images, chosen)
+    vae, _ = load_model(model, "vae", from_metadata)
+    chosen = measure_on(device, vae.settings.threads)
+    posteriors = encode_splits(vae.to(chosen), data.images, chosen)
     save_posteriors(output, posteriors)
     counts = ", ".join(f"{len(mu)} {split}" for split, mu in posteriors.mu.items())
-    print(f"{output}: {counts} images in {facts['settings']['latent_dim']} dimensions")
+    print(f"{output}: {counts} images in {vae.settings.latent_dim} dimensions")
 
 
 if __name__ == "__main__":

@@ -37,14 +37,14 @@ def main(
     from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
     from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, sweep_noise
     from facevae.figures.base import image_sheet
-    from facevae.models.dae import rebuild
+    from facevae.models.dae import from_metadata
     from facevae.nn.device import measure_on
-    from facevae.nn.model_files import load_weights
+    from facevae.nn.model_files import load_model
 
     settings = load_section(params, "evaluate_dae", DaeEvaluation)
     data = open_dae(arrays)
-    weights, facts = load_weights(model, "dae")
-    network, chosen = rebuild(facts, weights), measure_on(device, facts["settings"]["threads"])
+    network, metadata = load_model(model, "dae", from_metadata)
+    chosen = measure_on(device, metadata["settings"]["threads"])
     report = evaluate_denoiser(network, data, chosen, self_ensemble=settings.self_ensemble)
     swept = sweep_noise(network, data, settings, chosen)
     write_json(results / "metrics.json", {"dae": report.metrics | {"sweep_psnr_db": swept.psnr_db}})

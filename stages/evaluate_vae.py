@@ -44,24 +44,23 @@ def main(
     from facevae.latents.mixture import load_mixture
     from facevae.latents.posteriors import load_posteriors
     from facevae.latents.vectors import load_vectors
-    from facevae.models import classifier
-    from facevae.models.identity import embedder
-    from facevae.models.vae import rebuild
+    from facevae.models import classifier, identity
+    from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on
-    from facevae.nn.model_files import load_weights
+    from facevae.nn.model_files import load_model
 
     settings = load_section(params, "evaluate_vae", VaeEvaluation)
     data, directions = open_vae(arrays), load_vectors(models / "attribute_vectors.safetensors")
-    loaded = {kind: load_weights(models / f"{kind}.safetensors", kind) for kind in ("vae", "judge", "identity")}
-    (vae_weights, vae_facts), (judge_weights, judge_facts), (weights, facts) = loaded.values()
-    chosen = measure_on(device, vae_facts["settings"]["threads"])
-    vae, critic = rebuild(vae_facts, vae_weights).to(chosen), classifier.rebuild(judge_facts, judge_weights).to(chosen)
-    embed = embedder(facts, weights, critic, data.images["test"].shape[1])
+    vae, vae_metadata = load_model(models / "vae.safetensors", "vae", from_metadata)
+    critic, judge_metadata = load_model(models / "judge.safetensors", "judge", classifier.from_metadata)
+    network, metadata = load_model(models / "identity.safetensors", "identity", identity.from_metadata)
+    chosen = measure_on(device, vae.settings.threads)
+    critic = critic.to(chosen)
+    embed = identity.embedder(network, metadata, critic, data.images["test"].shape[1])
     mixture, posteriors = load_mixture(models / "mixture.safetensors"), load_posteriors(latents, data.counts)
-    parts = Models(vae, critic, embed, directions, mixture, posteriors)
-    check_evaluable(data, parts, vae_facts, judge_facts, settings)
-
-    truth = read_pairs(pairs, frame_from_facts(vae_facts["framing"]), directions.names)
+    parts = Models(vae.to(chosen), critic, embed, directions, mixture, posteriors)
+    check_evaluable(data, parts, vae_metadata, judge_metadata, settings)
+    truth = read_pairs(pairs, frame_from_facts(vae_metadata["framing"]), directions.names)
     found = evaluate_autoencoder(parts, data, truth, settings, chosen)
     with atomic_folder(results / "pictures") as pictures:
         draw_pictures(pictures, parts, data, found, settings, chosen)

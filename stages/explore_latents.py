@@ -35,18 +35,18 @@ def main(
     from facevae.data.arrays import open_vae
     from facevae.figures.latents import LatentExploration, check_fit, draw_explorations
     from facevae.latents.posteriors import load_posteriors
-    from facevae.models.vae import rebuild
+    from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on
-    from facevae.nn.model_files import load_weights
+    from facevae.nn.model_files import load_model
 
     settings = load_section(params, "explore_latents", LatentExploration)
     data = open_vae(arrays)
-    weights, facts = load_weights(model, "vae")
-    chosen = measure_on(device, facts["settings"]["threads"])
+    vae, metadata = load_model(model, "vae", from_metadata)
+    chosen = measure_on(device, vae.settings.threads)
     posteriors = load_posteriors(latents, data.counts)
-    check_fit(data, posteriors, facts, settings)
+    check_fit(data, posteriors, metadata, settings)
     with atomic_folder(results / "pictures") as pictures:
-        draw_explorations(pictures, rebuild(facts, weights).to(chosen), data, posteriors, settings, chosen)
+        draw_explorations(pictures, vae.to(chosen), data, posteriors, settings, chosen)
     print(f"{results}: pictures/")
 
 

@@ -34,7 +34,7 @@ def main(
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_dae
-    from facevae.models.dae import facts_of
+    from facevae.models.dae import metadata_of
     from facevae.nn.model_files import save_weights
     from facevae.training.dae import DaeSettings, train_denoiser
     from facevae.training.loop.run import Options, start_run
@@ -44,9 +44,9 @@ def main(
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_dae", options, settings.model_dump(), data.manifest) as training:
         network, history = train_denoiser(data, known, settings, training)
-        if not training.processes.first:
+        if not training.processes.is_main:
             return
-        save_weights(model, network.state_dict(), facts_of(settings, *data.clean["train"].shape[1:3]))
+        save_weights(model, network.state_dict(), metadata_of(settings, *data.clean["train"].shape[1:3]))
         write_table(results / "history.csv", history)
     print(f"{model}: trained for {len(history)} epochs, history in {results}")
 

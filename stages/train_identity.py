@@ -47,26 +47,26 @@ def main(
         identity_summary,
         verification_auc,
     )
-    from facevae.models.classifier import rebuild
-    from facevae.models.identity import facts_of
-    from facevae.nn.model_files import load_weights, save_weights
+    from facevae.models.classifier import from_metadata
+    from facevae.models.identity import metadata_of
+    from facevae.nn.model_files import load_model, save_weights
     from facevae.training.identity import HISTORY_COLUMNS, IdentitySettings, digest, train_identity
     from facevae.training.loop.run import Options, start_run
 
     settings = load_section(params, "train_identity", IdentitySettings)
     data, known = open_vae(arrays), read_identities(identities).by_stem()
-    judge_weights, judge_facts = load_weights(judge, "judge")
-    start, persons = rebuild(judge_facts, judge_weights), persons_of(data.names["train"], known, settings.least_images)
+    start, _ = load_model(judge, "judge", from_metadata)
+    persons = persons_of(data.names["train"], known, settings.least_images)
     valid, test = (unseen_of(data, split, known, persons) for split in ("valid", "test"))
     inputs = data.manifest | {"identity": digest(persons, valid, start)}
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_identity", options, settings.model_dump(), inputs) as training:
         network, history = train_identity(data, persons, start, partial(verification_auc, valid), settings, training)
-        if not training.processes.first:
+        if not training.processes.is_main:
             return
         metrics, rows = identity_metrics(network, persons, start, test, training.device)
-        facts = facts_of(data.images["train"].shape[1], network, len(persons.identities))
-        save_weights(model, network.state_dict() if network else {}, facts)
+        metadata = metadata_of(data.images["train"].shape[1], network, len(persons.identities))
+        save_weights(model, network.state_dict() if network else {}, metadata)
         write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
         write_table(results / "verification.csv", rows, VERIFICATION_COLUMNS)
         write_json(results / "metrics.json", {"identity": metrics})

@@ -35,7 +35,7 @@ def main(
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
     from facevae.evaluation.judge import judge_accuracies
-    from facevae.models.classifier import facts_of
+    from facevae.models.classifier import metadata_of
     from facevae.nn.model_files import save_weights
     from facevae.training.classifier import ClassifierSettings, train_classifier
     from facevae.training.loop.run import Options, start_run
@@ -45,12 +45,12 @@ def main(
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_judge", options, settings.model_dump(), data.manifest) as training:
         judge, history = train_classifier(data, settings, training, section="train_judge", prefix="judge ")
-        if not training.processes.first:
+        if not training.processes.is_main:
             return
         accuracies = judge_accuracies(judge, data, training.device)
         mean = sum(accuracies.values()) / len(accuracies)
-        facts = facts_of(data.images["train"].shape[1], settings.width, data.attribute_names)
-        save_weights(model, judge.state_dict(), facts)
+        metadata = metadata_of(data.images["train"].shape[1], settings.width, data.attribute_names)
+        save_weights(model, judge.state_dict(), metadata)
         write_table(results / "history.csv", history)
         rows = [{"attribute": name, "balanced_accuracy": value} for name, value in accuracies.items()]
         write_table(results / "attributes.csv", rows)

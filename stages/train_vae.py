@@ -33,7 +33,7 @@ def main(
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
-    from facevae.models.vae import facts_of
+    from facevae.models.vae import metadata_of
     from facevae.nn.model_files import save_weights
     from facevae.training.loop.run import Options, start_run
     from facevae.training.vae import VaeSettings, train_autoencoder
@@ -43,10 +43,10 @@ def main(
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_vae", options, settings.model_dump(), data.manifest) as training:
         vae, history = train_autoencoder(data, settings, training)
-        if not training.processes.first:
+        if not training.processes.is_main:
             return
         image_size = data.images["train"].shape[1]
-        save_weights(model, vae.state_dict(), facts_of(settings, image_size, data.manifest["framing"]))
+        save_weights(model, vae.state_dict(), metadata_of(settings, image_size, data.manifest["framing"]))
         write_table(results / "history.csv", history)
     print(f"{model}: trained for {len(history)} epochs, history in {results}")
 

@@ -1,5 +1,6 @@
 """Small data for the tests of the networks: parameters of tiny trainings, and arrays made on the spot."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from facevae.celeba.pairs import Drawing, write_pairs
 from facevae.core.files import write_json
 from facevae.data.arrays import MANIFEST, VaeArrays, write_npy, write_rows
 from facevae.imaging.codec import encode_png
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 NAMES = ("Bright", "Striped", "Nobody")
 SIZE = 16
@@ -128,14 +129,14 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 
-def training_step(length: int, seed: int = 0, epoch: float = 0.0) -> Step:
+def training_step(length: int, seed: int = 0, epoch: float = 0.0) -> StepContext:
     """A step of training in a single process; its random numbers come from the seed."""
-    return Step(epoch, (seed, 0, 0), length)
+    return StepContext(epoch, (seed, 0, 0), length)
 
 
-def validation_step(length: int) -> Step:
+def validation_step(length: int) -> StepContext:
     """A step of validation, where nothing is random."""
-    return Step(0.0, None, length)
+    return StepContext(0.0, None, length)
 
 
 def make_params(folder: Path, **sections: dict[str, Any]) -> Path:
@@ -208,3 +209,11 @@ def vae_arrays(
     """Arrays in memory."""
     rows = {split: [str(number) for number in range(len(part))] for split, part in images.items()}
     return VaeArrays(images, attributes, names, rows, {})
+
+
+def rebuilt(build: Callable[[dict[str, Any]], Any], metadata: dict[str, Any], weights: dict[str, Any]) -> Any:
+    """What `load_model` makes of a file's metadata and tensors."""
+    network = build(metadata)
+    if network is not None:
+        network.load_state_dict(weights)
+    return network

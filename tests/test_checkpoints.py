@@ -15,7 +15,7 @@ import torch
 from raw_data import one_line
 
 from facevae.training.loop import checkpoint
-from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, remove_abandoned, unpack
+from facevae.training.loop.checkpoint import Checkpoint, CheckpointFile, checkpoint_folder, remove_abandoned, unpack
 
 
 def state(value=1.0):
@@ -38,18 +38,18 @@ def same(one, other):
 
 
 def test_what_is_saved_is_read(tmp_path):
-    slot = Slot(tmp_path / "c", "state")
-    assert slot.read() == (None, [])
+    kept = CheckpointFile(tmp_path / "c", "state")
+    assert kept.read() == (None, [])
     for value in (1.0, 2.0):
-        assert slot.save(state(value)) is None
-    content, lines = slot.read()
+        assert kept.save(state(value)) is None
+    content, lines = kept.read()
     found = unpack(content)
     assert same(found.pop("tensors"), tensors(2.0)) and not lines
     assert found == {name: value for name, value in state().items() if name != "tensors"}
     assert sorted(os.listdir(tmp_path / "c")) == ["state.previous.pt", "state.pt"]
-    slot.delete()
-    slot.delete()
-    assert slot.read() == (None, [])
+    kept.delete()
+    kept.delete()
+    assert kept.read() == (None, [])
 
 
 def cut(content):
@@ -68,59 +68,59 @@ def zeros(content):
 
 @pytest.mark.parametrize("damage", [cut, one_bit, zeros, lambda _: b"", lambda _: b"nonsense"])
 def test_damage_is_noticed_and_the_one_before_taken(tmp_path, damage):
-    slot = Slot(tmp_path, "state")
+    kept = CheckpointFile(tmp_path, "state")
     for value in (1.0, 2.0):
-        slot.save(state(value))
-    slot.file.write_bytes(damage(slot.file.read_bytes()))
-    content, (line,) = slot.read()
-    assert same(unpack(content)["tensors"], tensors(1.0)) and f"{slot.file} is damaged" in line and "\n" not in line
-    slot.previous.write_bytes(damage(slot.previous.read_bytes()))
-    content, lines = slot.read()
+        kept.save(state(value))
+    kept.file.write_bytes(damage(kept.file.read_bytes()))
+    content, (line,) = kept.read()
+    assert same(unpack(content)["tensors"], tensors(1.0)) and f"{kept.file} is damaged" in line and "\n" not in line
+    kept.previous.write_bytes(damage(kept.previous.read_bytes()))
+    content, lines = kept.read()
     assert content is None and len(lines) == 2
 
 
 def test_killed_between_the_two_renames(tmp_path):
-    slot = Slot(tmp_path, "state")
-    slot.save(state())
-    os.replace(slot.file, slot.previous)
-    content, lines = slot.read()
+    kept = CheckpointFile(tmp_path, "state")
+    kept.save(state())
+    os.replace(kept.file, kept.previous)
+    content, lines = kept.read()
     assert same(unpack(content)["tensors"], tensors()) and not lines
 
 
 @pytest.mark.parametrize("when", ["fsync", "replace"])
 def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch, when):
-    slot = Slot(tmp_path, "state")
-    slot.save(state(1.0))
+    kept = CheckpointFile(tmp_path, "state")
+    kept.save(state(1.0))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
         patched.setattr(os, when, full)
-        trouble = slot.save(state(2.0))
+        trouble = kept.save(state(2.0))
     assert "No space left on device" in trouble and "the one before stays" in trouble and "\n" not in trouble
-    assert same(unpack(slot.read()[0])["tensors"], tensors(1.0))
+    assert same(unpack(kept.read()[0])["tensors"], tensors(1.0))
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
-    assert slot.save(state(2.0)) is None
+    assert kept.save(state(2.0)) is None
 
 
 def test_a_folder_that_went_away_is_made_again(tmp_path):
-    slot = Slot(tmp_path / "c", "state")
-    slot.save(state(1.0))
+    kept = CheckpointFile(tmp_path / "c", "state")
+    kept.save(state(1.0))
     shutil.rmtree(tmp_path / "c")
-    assert slot.save(state(2.0)) is None
-    assert same(unpack(slot.read()[0])["tensors"], tensors(2.0))
+    assert kept.save(state(2.0)) is None
+    assert same(unpack(kept.read()[0])["tensors"], tensors(2.0))
 
 
 def test_a_folder_that_can_not_be_made(tmp_path):
     (tmp_path / "c").write_text("a file stands here")
-    assert "checkpoint not written, there is none yet" in Slot(tmp_path / "c", "state").save(state())
+    assert "checkpoint not written, there is none yet" in CheckpointFile(tmp_path / "c", "state").save(state())
 
 
 def test_the_folder_stays_with_a_checkpoint_and_goes_without(tmp_path):
     with Checkpoint(tmp_path / "c") as checkpoint:
-        checkpoint.slot("state").save(state())
-        checkpoint.slot("features").save(state())
+        checkpoint.file("state").save(state())
+        checkpoint.file("features").save(state())
         (tmp_path / "c/.state.pt.tmp").write_bytes(b"half")
         assert checkpoint.lock.exists()
         started = checkpoint.started()
@@ -186,7 +186,7 @@ def test_what_was_given_up_is_removed_after_four_weeks(tmp_path):
     week, folders = 7 * 24 * 3600, {}
     for name, weeks in (("train_vae/old", 5), ("train_dae/held", 5), ("train_vae/recent", 3)):
         folders[name] = tmp_path / name
-        Slot(folders[name], "state").save(state())
+        CheckpointFile(folders[name], "state").save(state())
         for path in (*folders[name].iterdir(), folders[name]):
             os.utime(path, (time.time() - weeks * week,) * 2)
     held = os.open(folders["train_dae/held"] / "lock", os.O_CREAT | os.O_RDWR)
@@ -195,7 +195,10 @@ def test_what_was_given_up_is_removed_after_four_weeks(tmp_path):
     os.utime(folders["train_dae/held"], (time.time() - 5 * week,) * 2)
     assert remove_abandoned(tmp_path) == [folders["train_vae/old"]]
     assert {name for name, folder in folders.items() if folder.exists()} == {"train_dae/held", "train_vae/recent"}
-    assert Slot(folders["train_dae/held"], "state").read()[0] and Slot(folders["train_vae/recent"], "state").read()[0]
+    assert (
+        CheckpointFile(folders["train_dae/held"], "state").read()[0]
+        and CheckpointFile(folders["train_vae/recent"], "state").read()[0]
+    )
     os.close(held)
 
 
@@ -210,7 +213,7 @@ def test_a_start_that_came_to_nothing_leaves_nothing(tmp_path):
 
 
 def test_a_state_that_runs_code_is_refused(tmp_path):
-    slot = Slot(tmp_path, "state")
-    slot.save({"history": pathlib.PurePosixPath("a")})
-    content, (line,) = slot.read()
+    kept = CheckpointFile(tmp_path, "state")
+    kept.save({"history": pathlib.PurePosixPath("a")})
+    content, (line,) = kept.read()
     assert content is None and "is damaged" in line and "can't read it" in line

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from model_data import CLASSIFIER, training_step, vae_arrays, validation_step
+from model_data import CLASSIFIER, rebuilt, training_step, vae_arrays, validation_step
 from raw_data import one_line
 from torch import nn
 
 from facevae.evaluation.classification import balanced_accuracies
 from facevae.evaluation.judge import judge_accuracies
-from facevae.models.classifier import Classifier, facts_of, rebuild
+from facevae.models.classifier import Classifier, from_metadata, metadata_of
 from facevae.training.classifier import ClassifierSettings, classifier_terms, classifier_terms_of, positive_weights
 
 CPU = torch.device("cpu")
@@ -82,7 +82,7 @@ def test_images_flip_in_training_only(flip, training, losses):
 
 def test_rebuilt_from_facts_and_weights():
     classifier, images = Classifier(16, 8, 2), torch.rand(1, 3, 16, 16)
-    again = rebuild(facts_of(16, 8, ("A", "B")), classifier.state_dict())
+    again = rebuilt(from_metadata, metadata_of(16, 8, ("A", "B")), classifier.state_dict())
     assert torch.equal(again(images), classifier(images)) and not again.training
 
 

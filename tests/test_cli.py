@@ -38,7 +38,7 @@ from facevae.latents.mixture import Mixture, save_mixture
 from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
 from facevae.models import dae
 from facevae.models.dae import make_network
-from facevae.models.vae import Vae, facts_of
+from facevae.models.vae import Vae, metadata_of
 from facevae.nn.layers import as_bytes
 from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.dae import DaeSettings
@@ -337,7 +337,7 @@ def test_noise_goes_through_the_network(facevae, folder, models):
     network = make_network(settings, 24, 20).eval()
     for parameter in network.parameters():
         nn.init.normal_(parameter, 0.02, 0.1)
-    save_weights(Path("other/dae.safetensors"), network.state_dict(), dae.facts_of(settings, 24, 20))
+    save_weights(Path("other/dae.safetensors"), network.state_dict(), dae.metadata_of(settings, 24, 20))
     image = read_image(Path("ann.png"))
     for options, self_ensemble in (([], False), (["--self-ensemble"], True)):
         facevae("denoise", "ann.png", "--models", "other", *options)
@@ -436,7 +436,7 @@ def test_no_models(facevae, folder, monkeypatch):
 
 def test_models_that_do_not_fit(facevae, folder, models, vae):
     other = Path("other")
-    facts = facts_of(vae.settings, 16, FRAMING)
+    facts = metadata_of(vae.settings, 16, FRAMING)
     save_weights(other / "vae.safetensors", vae.state_dict(), {**facts, "settings": {"latent_dim": 3}})
     line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
     assert line.startswith("error: other/vae.safetensors: expected a model of this version of facevae, found another")
@@ -646,10 +646,10 @@ def vectors():
 def models(tmp_path_factory, vae, vectors):
     """A folder as the pipeline fills it; the denoiser is an untrained U-Net, which changes nothing."""
     folder = tmp_path_factory.mktemp("models")
-    save_weights(folder / "vae.safetensors", vae.state_dict(), facts_of(vae.settings, 16, FRAMING))
+    save_weights(folder / "vae.safetensors", vae.state_dict(), metadata_of(vae.settings, 16, FRAMING))
     settings = DaeSettings.model_validate(DAE)
     network = make_network(settings, 24, 20)
-    save_weights(folder / "dae.safetensors", network.state_dict(), dae.facts_of(settings, 24, 20))
+    save_weights(folder / "dae.safetensors", network.state_dict(), dae.metadata_of(settings, 24, 20))
     save_vectors(folder / "attribute_vectors.safetensors", vectors)
     generator = torch.Generator().manual_seed(5)
     means, factors = torch.randn(2, 6, generator=generator), torch.eye(6).repeat(2, 1, 1)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from model_data import DAE, LISTS, training_step, validation_step
+from model_data import DAE, LISTS, rebuilt, training_step, validation_step
 from torch import nn
 
 from facevae.data.arrays import DaeArrays
-from facevae.models.dae import UnetNetwork, denoise, facts_of, make_network, rebuild
+from facevae.models.dae import UnetNetwork, denoise, from_metadata, make_network, metadata_of
 from facevae.training import dae as training
 from facevae.training.dae import (
     DaeSettings,
@@ -22,7 +22,7 @@ from facevae.training.dae import (
 )
 from facevae.training.loop.batches import HostRows, in_order
 from facevae.training.loop.run import Run
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 
 def settings(**changes):
@@ -218,7 +218,8 @@ def test_fresh_noise_is_the_steps_own():
     assert torch.equal(fresh(25.0, 1), fresh(25.0, 1)) and not torch.equal(fresh(25.0, 1), fresh(25.0, 2))
     # Of several processes each draws the noise of its rows.
     parts = [
-        add_fresh_noise(GREY[:1], [5.0, 30.0], Step(0.0, (0, 0, 0), 2, rows=slice(row, row + 1))) for row in (0, 1)
+        add_fresh_noise(GREY[:1], [5.0, 30.0], StepContext(0.0, (0, 0, 0), 2, rows=slice(row, row + 1)))
+        for row in (0, 1)
     ]
     assert torch.equal(torch.cat(parts), add_fresh_noise(GREY, [5.0, 30.0], training_step(2)))
 
@@ -260,7 +261,7 @@ def test_bfloat16_is_close_to_float32():
     for weight in network.parameters():
         nn.init.normal_(weight, std=0.1)
     found = [
-        denoising_terms(network, clean, clean, settings(), Step(0, None, 4, precision=precision))["loss"]
+        denoising_terms(network, clean, clean, settings(), StepContext(0, None, 4, precision=precision))["loss"]
         for precision in (torch.float32, torch.bfloat16)
     ]
     assert torch.allclose(*found, rtol=0.05) and not torch.equal(*found) and found[1].dtype == torch.float32
@@ -277,7 +278,7 @@ def test_rebuilt_from_facts_and_weights(chosen):
     network, images = make_network(chosen, 24, 20), torch.rand(1, 3, 24, 20)
     for weight in network.parameters():
         nn.init.normal_(weight, std=0.1)
-    again = rebuild(facts_of(chosen, 24, 20), network.state_dict())
+    again = rebuilt(from_metadata, metadata_of(chosen, 24, 20), network.state_dict())
     assert torch.equal(again(images), network(images)) and not again.training
 
 

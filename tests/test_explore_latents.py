@@ -14,7 +14,7 @@ from facevae.data.arrays import open_vae
 from facevae.figures import latents as latent_pictures
 from facevae.figures.latents import LatentExploration, check_fit, choose_analogies, draw_explorations
 from facevae.latents.posteriors import Posteriors, encode_splits, save_posteriors
-from facevae.models.vae import Vae, facts_of
+from facevae.models.vae import Vae, metadata_of
 from facevae.nn.model_files import save_weights
 from facevae.training.vae import VaeSettings
 from stages import explore_latents
@@ -246,7 +246,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explore")
     torch.manual_seed(0)
     vae = Vae(VaeSettings.model_validate(VAE), SIZE).eval()
-    save_weights(folder / "vae.safetensors", vae.state_dict(), facts_of(vae.settings, SIZE, {}))
+    save_weights(folder / "vae.safetensors", vae.state_dict(), metadata_of(vae.settings, SIZE, {}))
     arrays = open_vae(make_vae_arrays(folder / "arrays"))
     save_posteriors(folder / "latents.safetensors", encode_splits(vae, arrays.images, CPU))
     return folder

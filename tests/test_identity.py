@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from model_data import TRAINING, training_step, vae_arrays, validation_step
+from model_data import TRAINING, rebuilt, training_step, vae_arrays, validation_step
 from raw_data import files_below, one_line
 from torch.utils.data import Subset
 
@@ -27,7 +27,7 @@ from facevae.evaluation.identity import (
 )
 from facevae.models import classifier
 from facevae.models.classifier import Classifier
-from facevae.models.identity import IdentityNetwork, embedder, facts_of, rebuild, start_from
+from facevae.models.identity import IdentityNetwork, embedder, from_metadata, metadata_of, start_from
 from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.identity import (
     IdentitySettings,
@@ -128,20 +128,20 @@ def test_it_starts_from_the_judges_convolutions():
 
 def test_rebuilt_from_facts_and_weights():
     network, images = IdentityNetwork(SIZE, 8, 5), torch.rand(1, 3, SIZE, SIZE)
-    facts = json.loads(json.dumps(facts_of(SIZE, network, 12)))
-    again = rebuild(facts, network.state_dict())
+    facts = json.loads(json.dumps(metadata_of(SIZE, network, 12)))
+    again = rebuilt(from_metadata, facts, network.state_dict())
     assert facts["identities"] == 12 and torch.equal(again(images), network(images)) and not again.training
-    assert rebuild(facts_of(SIZE, None, 12), {}) is None
+    assert rebuilt(from_metadata, metadata_of(SIZE, None, 12), {}) is None
 
 
 def test_what_tells_persons_apart():
     judge, network, images = Classifier(SIZE, 8, 3).eval(), IdentityNetwork(SIZE, 8, 5), torch.rand(2, 3, SIZE, SIZE)
-    name, embed = embedder(facts_of(SIZE, network, 12), network.state_dict(), judge, SIZE)
+    name, embed = embedder(network, metadata_of(SIZE, network, 12), judge, SIZE)
     assert name == "identity" and torch.equal(embed(images), network(images))
-    name, embed = embedder(facts_of(SIZE, None, 0), {}, judge, SIZE)
+    name, embed = embedder(None, metadata_of(SIZE, None, 0), judge, SIZE)
     assert name == "judge" and torch.equal(embed(images), judge.embedding(images))
     with one_line("expected one of 32-pixel images, found one of 16-pixel images", "stages.train_identity"):
-        embedder(facts_of(SIZE, None, 0), {}, judge, 32)
+        embedder(None, metadata_of(SIZE, None, 0), judge, 32)
 
 
 def test_how_much_of_a_person_is_kept():
@@ -296,7 +296,7 @@ def project(tmp_path, monkeypatch):
     write_numbers(tmp_path / "identities.txt", [name.replace("png", "jpg") for name in names], persons)
     torch.manual_seed(0)
     judge = Classifier(SIZE, 8, 1)
-    save_weights(tmp_path / "judge.safetensors", judge.state_dict(), classifier.facts_of(SIZE, 8, ["A"]))
+    save_weights(tmp_path / "judge.safetensors", judge.state_dict(), classifier.metadata_of(SIZE, 8, ["A"]))
     yield tmp_path
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
@@ -326,7 +326,7 @@ def test_persons_that_can_be_told_apart_are(project, capsys):
     assert "6 persons; unseen ones told apart with a ROC AUC of" in capsys.readouterr().out
     weights, facts = load_weights(project / "made/identity.safetensors", "identity")
     assert facts == {"kind": "identity", "image_size": SIZE, "identities": 6, "width": 8, "embedding": 8}
-    assert "directions" not in weights and rebuild(facts, weights) is not None
+    assert "directions" not in weights and rebuilt(from_metadata, facts, weights) is not None
 
 
 def test_the_same_bytes_again_and_after_an_interruption(project, monkeypatch, capsys):
@@ -373,7 +373,7 @@ def test_nobody_is_known(project, capsys):
 
 def test_a_judge_of_other_images(project):
     judge = Classifier(128, 8, 1)
-    save_weights(project / "judge.safetensors", judge.state_dict(), classifier.facts_of(128, 8, ["A"]))
+    save_weights(project / "judge.safetensors", judge.state_dict(), classifier.metadata_of(128, 8, ["A"]))
     with one_line("the judge: expected a judge of 16-pixel images, found another one", "stages.train_judge"):
         train(project)
 

@@ -11,7 +11,7 @@ from raw_data import one_line, photo
 from torch import nn
 
 from facevae.app.denoise import check_size, denoise_photo, reach
-from facevae.models.dae import denoise, facts_of, make_network
+from facevae.models.dae import denoise, make_network, metadata_of
 from facevae.nn.layers import as_bytes, as_unit_floats
 from facevae.training.dae import DaeSettings
 
@@ -52,9 +52,9 @@ def noisy(width: int, height: int) -> np.ndarray:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_images_keep_their_size(name, size):
     chosen = settings(**NETWORKS[name])
-    check_size(facts_of(chosen, 24, 24), size, "x")
+    check_size(metadata_of(chosen, 24, 24), size, "x")
     image = noisy(*size)
-    found = denoise_photo(random_network(chosen), facts_of(chosen, 24, 24), image, CPU)
+    found = denoise_photo(random_network(chosen), metadata_of(chosen, 24, 24), image, CPU)
     assert found.shape == image.shape and found.dtype == np.uint8 and found.std() > 1
 
 
@@ -64,22 +64,24 @@ def test_an_image_that_the_network_takes_goes_through_it_whole(self_ensemble):
     network, image = random_network(chosen), photo(3, 48, 40)
     batch = as_unit_floats(torch.from_numpy(image[None]))
     expected = as_bytes(denoise(network, batch, self_ensemble=self_ensemble))[0]
-    found = denoise_photo(network, facts_of(chosen, 24, 24), image, CPU, self_ensemble=self_ensemble)
+    found = denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU, self_ensemble=self_ensemble)
     assert np.array_equal(found, expected)
-    assert not np.array_equal(found, denoise_photo(network, facts_of(chosen, 24, 24), image, CPU)) or not self_ensemble
+    assert (
+        not np.array_equal(found, denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU)) or not self_ensemble
+    )
 
 
 def test_a_network_that_changes_nothing_gives_the_image_back():
     chosen, image = settings(**NETWORKS["unet"]), noisy(61, 47)
     network = make_network(chosen, 24, 24)  # its head begins at zero
     for tile in (16, 512):
-        assert np.array_equal(denoise_photo(network, facts_of(chosen, 24, 24), image, CPU, tile=tile), image)
+        assert np.array_equal(denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU, tile=tile), image)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_join_without_a_seam(name):
     chosen = settings(**NETWORKS[name])
-    network, facts, image = random_network(chosen), facts_of(chosen, 24, 24), noisy(203, 181)
+    network, facts, image = random_network(chosen), metadata_of(chosen, 24, 24), noisy(203, 181)
     whole = denoise_photo(network, facts, image, CPU)
     tiled = denoise_photo(network, facts, image, CPU, tile=50)
     # Sums are added up in another order where the shapes are others.
@@ -101,7 +103,7 @@ def test_no_pixel_looks_farther_than_is_said(name):
 
 def test_progress_is_shown_where_there_are_tiles(capsys):
     chosen = settings(**NETWORKS["flat unet"])
-    network, facts = random_network(chosen), facts_of(chosen, 24, 24)
+    network, facts = random_network(chosen), metadata_of(chosen, 24, 24)
     denoise_photo(network, facts, noisy(60, 20), CPU, tile=32, what="denoise x")
     assert re.fullmatch(r"denoise x: 2 of 2 tiles, [\d.]+/s\n", capsys.readouterr().out)
     denoise_photo(network, facts, noisy(30, 20), CPU, tile=32, what="denoise x")
@@ -109,7 +111,7 @@ def test_progress_is_shown_where_there_are_tiles(capsys):
 
 
 def test_too_small():
-    facts = facts_of(settings(**NETWORKS["deep unet"]), 24, 24)
+    facts = metadata_of(settings(**NETWORKS["deep unet"]), 24, 24)
     check_size(facts, (8, 8), "x")
     with one_line("a.jpg", "at least 8 pixels on each side", "found 7x90"):
         check_size(facts, (7, 90), "a.jpg")
@@ -117,7 +119,7 @@ def test_too_small():
 
 def test_a_dense_bottleneck_takes_one_size():
     chosen = settings(architecture="report", report={**LISTS, "latent_dim": 5})
-    network, facts = random_network(chosen, 24, 44), facts_of(chosen, 24, 44)
+    network, facts = random_network(chosen, 24, 44), metadata_of(chosen, 24, 44)
     image = noisy(42, 22)
     for size in ((44, 24), (42, 22), (40, 20)):
         check_size(facts, size, "x")

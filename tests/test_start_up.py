@@ -19,6 +19,7 @@ DRAWING = {"PIL", "matplotlib"}
 MEASURING = {"pandas", "scipy", "skimage", "sklearn", "torch._dynamo", "torchmetrics", "torchvision", "sympy"}
 # What each stage may have loaded when its work begins: when all that its `main` imports is imported.
 MAY_LOAD = {
+    "fingerprint": READING_PARAMETERS | {"PIL"},
     "download": READING_PARAMETERS | {"PIL", "requests"},
     "crop_pad": READING_PARAMETERS | {"PIL"},
     "add_noise": READING_PARAMETERS | {"PIL"},
@@ -91,7 +92,7 @@ def test_every_stage_is_listed():
 @pytest.mark.parametrize(
     "chosen",
     [
-        ("crop_pad", "add_noise", "cache_arrays", "download", "report_data"),
+        ("fingerprint", "crop_pad", "add_noise", "cache_arrays", "download", "report_data"),
         ("encode", "train_judge", "train_dae", "train_vae", "train_identity", "fit_mixture", "explore_latents",
          "attribute_vectors", "evaluate_dae", "evaluate_vae"),
     ],

@@ -5,10 +5,10 @@ import torch
 from model_data import TRAINING
 from torch import nn
 
-from facevae.training.loop.checkpoint import Slot, unpack
+from facevae.training.loop.checkpoint import CheckpointFile, unpack
 from facevae.training.loop.optimizer import make_average, make_optimizer
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.state import Means, TrainingState
+from facevae.training.loop.state import RunningMeans, TrainingState
 
 CPU = torch.device("cpu")
 
@@ -42,13 +42,13 @@ def same_tensors(one, other):
 
 @pytest.mark.parametrize(("optimizer", "ema"), [("adam", None), ("adamw", None), ("adamw", 0.9)])
 def test_training_goes_on_in_the_same_bits(tmp_path, optimizer, ema):
-    state, slot = made(optimizer, 3, ema), Slot(tmp_path, "state")
+    state, kept = made(optimizer, 3, ema), CheckpointFile(tmp_path, "state")
     state.history, state.step = [{"epoch": 1, "valid_loss": 1 / 3}], 3
     state.means.add({"loss": torch.tensor([0.1, 0.2])})
     state.best = {"0.weight": torch.ones(4, 3, 3, 3)}
-    slot.save(state.state_dict())
+    kept.save(state.state_dict())
     again = made(optimizer, 0, ema)
-    again.load_state_dict(unpack(slot.read()[0]), CPU)
+    again.load_state_dict(unpack(kept.read()[0]), CPU)
     assert (again.history, again.step, again.means.means()) == (state.history, 3, state.means.means())
     assert torch.equal(again.best["0.weight"], torch.ones(4, 3, 3, 3))
     for number in (3, 4, 5):
@@ -62,10 +62,10 @@ def test_training_goes_on_in_the_same_bits(tmp_path, optimizer, ema):
 
 def test_the_optimizers_state_is_laid_out_like_the_weights(tmp_path):
     """A fused optimizer reads both in the order of memory."""
-    state, slot = made("adamw", 1, ema=0.9), Slot(tmp_path, "state")
-    slot.save(state.state_dict())
+    state, kept = made("adamw", 1, ema=0.9), CheckpointFile(tmp_path, "state")
+    kept.save(state.state_dict())
     again = made("adamw", 0, ema=0.9)
-    again.load_state_dict(unpack(slot.read()[0]), CPU)
+    again.load_state_dict(unpack(kept.read()[0]), CPU)
     for weight, its_state in again.optimizer.state.items():
         for name in ("exp_avg", "exp_avg_sq"):
             assert its_state[name].stride() == weight.stride()
@@ -87,7 +87,7 @@ def test_the_best_epoch_is_the_first_of_the_lowest(ema):
 
 
 def test_means_weigh_each_image_once():
-    means = Means()
+    means = RunningMeans()
     means.add({"loss": torch.tensor([1.0, 2.0, 3.0])})
     means.add({"loss": torch.tensor([10.0])})
     assert means.means() == {"loss": 4.0}

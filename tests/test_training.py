@@ -50,10 +50,10 @@ class Recorded:
         return {"loss": (model(batch[0]) - 2).square().flatten(), "row_number": batch[0].flatten()}
 
 
-def train(terms, rows=(ROWS,), valid=NONE, model=None, log=None, slot=None, observe=None, **changes):
-    """A model and its history. With a slot a checkpoint is saved after every step."""
+def train(terms, rows=(ROWS,), valid=NONE, model=None, log=None, checkpoint_file=None, observe=None, **changes):
+    """A model and its history. With a checkpoint_file a checkpoint is saved after every step."""
     log, model = log or RunLog(None), model or network()
-    run = Run(CPU, slot=slot, checkpoint_seconds=changes.pop("checkpoint_seconds", 0.0))
+    run = Run(CPU, checkpoint_file=checkpoint_file, checkpoint_seconds=changes.pop("checkpoint_seconds", 0.0))
     section = "vae.classifier"
     return model, fit(model, terms, rows, valid, settings(**changes), run, log, section=section, observe=observe)
 
@@ -206,32 +206,32 @@ def test_a_training_interrupted_anywhere_ends_in_the_same_bits(tmp_path, optimiz
     for stop, resumed_at in ((2, None), (2, "0 of 3, step 1"), (3, "0 of 3, step 2"), (1, "1 of 3, step 1")):
         log, model = Lines(), convolutions()
         with Checkpoint(tmp_path / "c") as checkpoint, pytest.raises(Stop):
-            train(stopping_at(stop), model=model, log=log, slot=checkpoint.slot("state"), **changes)
+            train(stopping_at(stop), model=model, log=log, checkpoint_file=checkpoint.file("state"), **changes)
         torch.rand(100)  # what else was drawn meanwhile is of no account
         assert ("resuming after epoch" in log.lines[0]) == (resumed_at is not None)
         assert resumed_at is None or resumed_at in log.lines[0]
     with Checkpoint(tmp_path / "c") as checkpoint:
-        resumed, found = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"), **changes)
+        resumed, found = train(noisy_terms, model=convolutions(), checkpoint_file=checkpoint.file("state"), **changes)
     assert found == history and same_weights(undisturbed, resumed)
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_a_finished_training_is_not_trained_again(tmp_path, ema):
     with Checkpoint(tmp_path / "c") as checkpoint:
-        model, history = train(noisy_terms, model=convolutions(), slot=checkpoint.slot("state"), ema=ema)
-        again, found = train(None, model=convolutions(), slot=checkpoint.slot("state"), ema=ema)
+        model, history = train(noisy_terms, model=convolutions(), checkpoint_file=checkpoint.file("state"), ema=ema)
+        again, found = train(None, model=convolutions(), checkpoint_file=checkpoint.file("state"), ema=ema)
     assert found == history and same_weights(model, again)
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     undisturbed, history = train(noisy_terms, model=convolutions())
     with Checkpoint(tmp_path / "c") as checkpoint:
-        slot = checkpoint.slot("state")
+        checkpoint_file = checkpoint.file("state")
         with pytest.raises(Stop):
-            train(stopping_at(6), model=convolutions(), slot=slot)
-        slot.file.write_bytes(slot.file.read_bytes()[:-1])
+            train(stopping_at(6), model=convolutions(), checkpoint_file=checkpoint_file)
+        checkpoint_file.file.write_bytes(checkpoint_file.file.read_bytes()[:-1])
         log = Lines()
-        resumed, found = train(noisy_terms, model=convolutions(), log=log, slot=slot)
+        resumed, found = train(noisy_terms, model=convolutions(), log=log, checkpoint_file=checkpoint_file)
     assert "state.pt is damaged" in log.lines[0] and "epoch 1 of 3, step 1" in log.lines[1]
     assert found == history and same_weights(undisturbed, resumed)
 
@@ -245,7 +245,7 @@ def test_a_disk_that_is_full_is_said_and_the_training_goes_on(tmp_path, monkeypa
     with Checkpoint(tmp_path / "c") as checkpoint:
         monkeypatch.setattr(os, "fsync", full)
         log = Lines()
-        model, _ = train(noisy_terms, model=convolutions(), log=log, slot=checkpoint.slot("state"), epochs=3)
+        model, _ = train(noisy_terms, model=convolutions(), log=log, checkpoint_file=checkpoint.file("state"), epochs=3)
     assert [line for line in log.lines if "No space left on device" in line and "there is none yet" in line]
     assert same_weights(undisturbed, model)
 
@@ -253,16 +253,16 @@ def test_a_disk_that_is_full_is_said_and_the_training_goes_on(tmp_path, monkeypa
 def test_a_checkpoint_is_saved_when_it_is_due(tmp_path, monkeypatch):
     saves = []
     with Checkpoint(tmp_path / "c") as checkpoint:
-        slot = checkpoint.slot("state")
-        monkeypatch.setattr(slot, "save", lambda state: saves.append((len(state["history"]), state["step"])))
-        train(noisy_terms, model=convolutions(), slot=slot, checkpoint_seconds=1e9)
+        checkpoint_file = checkpoint.file("state")
+        monkeypatch.setattr(checkpoint_file, "save", lambda state: saves.append((len(state["history"]), state["step"])))
+        train(noisy_terms, model=convolutions(), checkpoint_file=checkpoint_file, checkpoint_seconds=1e9)
     assert saves == [(3, 0)]  # what follows the training may be interrupted too
 
 
 def test_a_run_that_is_asked_to_stop_saves_and_says_so(tmp_path):
     undisturbed, history = train(noisy_terms, model=convolutions())
     with Checkpoint(tmp_path / "c") as checkpoint:
-        run = Run(CPU, slot=checkpoint.slot("state"))
+        run = Run(CPU, checkpoint_file=checkpoint.file("state"))
 
         def asked(model, batch, step):
             if step.epoch > 1:
@@ -271,7 +271,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_so(tmp_path):
 
         with one_line("epoch 2, step 2", "a signal to stop", "it goes on from here"):
             fit(convolutions(), asked, (ROWS,), NONE, settings(), run, RunLog(None), section="dae")
-        resumed, found = train(noisy_terms, model=convolutions(), slot=run.slot)
+        resumed, found = train(noisy_terms, model=convolutions(), checkpoint_file=run.checkpoint_file)
     assert found == history and same_weights(undisturbed, resumed)
 
 

@@ -5,16 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from model_data import VAE, training_step, validation_step
+from model_data import VAE, rebuilt, training_step, validation_step
 from pydantic import ValidationError
 from torch import nn
 
 from facevae.models.classifier import Classifier
-from facevae.models.vae import Vae, facts_of, rebuild, reparameterize
+from facevae.models.vae import Vae, from_metadata, metadata_of, reparameterize
 from facevae.nn.layers import as_bytes
 from facevae.nn.losses import absolute_error, binary_cross_entropy, gaussian_nll, kl_divergence, squared_error
 from facevae.training.feature_losses import ClassifierLoss
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 from facevae.training.vae import VaeSettings, pixel_loss, vae_terms, vae_terms_of
 
 
@@ -184,7 +184,7 @@ def test_free_bits_are_of_the_whole_batch_whoever_has_its_rows(vae, images):
         whole = vae_terms(vae, both, chosen, None, 1.0, validation_step(6))["loss"]
         own, other = (kl_divergence(*vae.encode(part)).sum(0) for part in (both[:2], both[2:]))
         processes = SimpleNamespace(sum=lambda found: found + other)
-        step = Step(0, None, 6, rows=slice(0, 2), processes=processes)
+        step = StepContext(0, None, 6, rows=slice(0, 2), processes=processes)
         found = vae_terms(vae, both[:2], chosen, None, 1.0, step)["loss"]
     assert not torch.equal(own / 2 > 0.05, (own + other) / 6 > 0.05)
     assert torch.allclose(found, whole[:2], rtol=1e-5)
@@ -223,7 +223,7 @@ def as_bytes_of(images):
 def test_bfloat16_is_close_to_float32_and_its_losses_are_float32(vae, images):
     features = ClassifierLoss(Classifier(16, 8, 2), images)
     found = {
-        precision: vae_terms(vae, images, settings(), features, 1.0, Step(0, None, 3, precision=precision))
+        precision: vae_terms(vae, images, settings(), features, 1.0, StepContext(0, None, 3, precision=precision))
         for precision in (torch.float32, torch.bfloat16)
     }
     for name, values in found[torch.bfloat16].items():
@@ -261,7 +261,7 @@ def test_rebuilt_from_facts_and_weights(architecture, images):
     chosen = settings(architecture=architecture)
     vae = Vae(chosen, 16)
     vae.variance.fill_(0.02)
-    facts = facts_of(chosen, 16, {"crop": 16})
-    again = rebuild(facts, vae.state_dict())
+    facts = metadata_of(chosen, 16, {"crop": 16})
+    again = rebuilt(from_metadata, facts, vae.state_dict())
     assert torch.equal(again.reconstruct(images), vae.reconstruct(images))
     assert again.variance == vae.variance and not again.training and facts["framing"] == {"crop": 16}

@@ -45,9 +45,9 @@ def latents(dimensions):
 MODELS = Models(Pixels(), Judge(), ("judge", Judge().embedding), directions(Red=[1, 0, 0]), mixture(3), latents(3))
 
 
-def fits(facts=None, judge_facts=None, models=None, **changes):
+def fits(facts=None, judge_metadata=None, models=None, **changes):
     size = IMAGES.shape[1]
-    judge = {"image_size": size, "attributes": list(COLOURS)} | (judge_facts or {})
+    judge = {"image_size": size, "attributes": list(COLOURS)} | (judge_metadata or {})
     arrays = vae_arrays({"test": IMAGES}, {"test": LABELS}, COLOURS)
     vae = {"image_size": size, "settings": {"latent_dim": 3}} | (facts or {})
     check_evaluable(arrays, replace(MODELS, **(models or {})), vae, judge, settings(**changes))
@@ -72,8 +72,8 @@ def test_models_and_settings_that_fit():
         ({"models": {"posteriors": latents(4)}}, ["the latents", "of 3 dimensions", "of 4", "stages.encode"]),
         ({"lpips": "alex"}, ["evaluate_vae.lpips", "at least 32 pixels", "found 1"]),
         ({"models": {"mixture": mixture(4)}}, ["the mixture", "3 latent dimensions", "one of 4", "stages.fit_mixture"]),
-        ({"judge_facts": {"image_size": 64}}, ["the judge", "1-pixel images", "64-pixel"]),
-        ({"judge_facts": {"attributes": ["Red", "Blue", "Green"]}}, ["the judge", "3 attributes", "train_judge"]),
+        ({"judge_metadata": {"image_size": 64}}, ["the judge", "1-pixel images", "64-pixel"]),
+        ({"judge_metadata": {"attributes": ["Red", "Blue", "Green"]}}, ["the judge", "3 attributes", "train_judge"]),
     ],
 )
 def test_models_and_settings_that_do_not_fit(arguments, parts):

@@ -10,9 +10,17 @@ import torch
 from raw_data import one_line
 from safetensors.torch import save_file
 
-from facevae.nn.model_files import load_weights, save_weights
+from facevae.latents.mixture import load_mixture
+from facevae.latents.posteriors import load_posteriors
+from facevae.latents.vectors import load_vectors
+from facevae.models import classifier
+from facevae.nn.model_files import load_model, load_weights, save_weights
 
 FACTS = {"kind": "vae", "settings": {"rate": 1e-05, "crop": None, "lists": [1, 2]}, "names": ["Smiling", "Ü"]}
+
+
+def load_latents(path):
+    return load_posteriors(path, {"train": 1})
 
 
 def test_tensors_and_facts_come_back(tmp_path):
@@ -83,3 +91,34 @@ def test_a_full_disk_is_the_systems_error_and_keeps_the_old_model(tmp_path, monk
     with pytest.raises(OSError, match="No space left"):
         save_weights(path, {"w": torch.ones(2)}, {"kind": "vae"})
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        ({"kind": "judge"}, "no 'image_size'"),
+        ({"kind": "judge", "image_size": "large", "width": 8, "attributes": []}, "'>=' not supported"),
+        ({"kind": "judge", "image_size": 16, "width": 8, "attributes": ["A"]}, "Error(s) in loading state_dict"),
+        ({"kind": "judge", "image_size": 15, "width": 8, "attributes": ["A"]}, "a multiple of 2 pixels"),
+    ],
+)
+def test_a_model_that_says_nonsense_of_itself(tmp_path, metadata, why):
+    save_weights(tmp_path / "m", {"a": torch.ones(1)}, metadata)
+    with one_line(tmp_path / "m", "expected a model of this version", why, "dvc repro"):
+        load_model(tmp_path / "m", "judge", classifier.from_metadata)
+
+
+@pytest.mark.parametrize("facts", ["no JSON", "[1]", "3"])
+def test_metadata_that_is_none(tmp_path, facts):
+    save_file({"a": torch.ones(1)}, tmp_path / "m", {"facts": facts})
+    with one_line(tmp_path / "m", "expected a model of this version", "dvc repro"):
+        load_weights(tmp_path / "m", "vae")
+
+
+@pytest.mark.parametrize(
+    ("load", "kind"), [(load_mixture, "mixture"), (load_vectors, "attribute_vectors"), (load_latents, "latents")]
+)
+def test_tensors_of_another_kind_of_file(tmp_path, load, kind):
+    save_weights(tmp_path / "m", {"a": torch.ones(1)}, {"kind": kind, "threads": 1})
+    with one_line(tmp_path / "m", "expected a model of this version", "dvc repro"):
+        load(tmp_path / "m")

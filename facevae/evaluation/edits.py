@@ -25,21 +25,23 @@ from facevae.nn.layers import as_unit_floats
 _FACES_AT_ONCE = 512
 
 
-def check_judged(arrays: VaeArrays, vae_facts: dict[str, Any], judge_facts: dict[str, Any], latents: Tensor) -> None:
+def check_judged(
+    arrays: VaeArrays, vae_metadata: dict[str, Any], judge_metadata: dict[str, Any], latents: Tensor
+) -> None:
     """Raise FacevaeError unless VAE, judge and latents (N, D) were made from arrays like these."""
     image_size = arrays.images["test"].shape[1]
-    for where, found in (("the VAE", vae_facts["image_size"]), ("the judge", judge_facts["image_size"])):
+    for where, found in (("the VAE", vae_metadata["image_size"]), ("the judge", judge_metadata["image_size"])):
         if found != image_size:
             raise FacevaeError(
                 where=where, expected=f"a model of {image_size}-pixel images", found=f"one of {found}-pixel images",
                 fix="train it on the same arrays",
             )  # fmt: skip
-    if tuple(judge_facts["attributes"]) != arrays.attribute_names:
+    if tuple(judge_metadata["attributes"]) != arrays.attribute_names:
         raise FacevaeError(
             where="the judge", expected=f"the arrays' {len(arrays.attribute_names)} attributes",
             found="others", fix="run stages.train_judge on the same arrays",
         )  # fmt: skip
-    latent_dim = vae_facts["settings"]["latent_dim"]
+    latent_dim = vae_metadata["settings"]["latent_dim"]
     if latents.shape[1] != latent_dim:
         raise FacevaeError(
             where="the latents", expected=f"latents of {latent_dim} dimensions", found=f"of {latents.shape[1]}",

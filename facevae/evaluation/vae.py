@@ -138,17 +138,17 @@ class VaeReport:
 def check_evaluable(
     arrays: VaeArrays,
     models: Models,
-    vae_facts: dict[str, Any],
-    judge_facts: dict[str, Any],
+    vae_metadata: dict[str, Any],
+    judge_metadata: dict[str, Any],
     settings: VaeEvaluation,
 ) -> None:
     """Raise FacevaeError unless the models were made from arrays like these and every chosen attribute has a vector."""
     vectors = models.vectors
     for name in settings.attributes:
         vectors.of(name)
-    check_judged(arrays, vae_facts, judge_facts, models.posteriors.mu["test"])
+    check_judged(arrays, vae_metadata, judge_metadata, models.posteriors.mu["test"])
     image_size = arrays.images["test"].shape[1]
-    latent_dim = vae_facts["settings"]["latent_dim"]
+    latent_dim = vae_metadata["settings"]["latent_dim"]
     length = vectors.vectors[vectors.method].shape[1]
     if length != latent_dim or not set(vectors.names) <= set(arrays.attribute_names):
         raise FacevaeError(

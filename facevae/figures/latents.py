@@ -56,14 +56,14 @@ class LatentExploration(Section):
 
 
 def check_fit(
-    arrays: VaeArrays, posteriors: Posteriors, vae_facts: dict[str, Any], settings: LatentExploration
+    arrays: VaeArrays, posteriors: Posteriors, vae_metadata: dict[str, Any], settings: LatentExploration
 ) -> None:
     """Raise FacevaeError unless latents and VAE belong to arrays like these, whose test faces show the attribute."""
-    image_size, latent_dim = arrays.images["test"].shape[1], vae_facts["settings"]["latent_dim"]
-    if vae_facts["image_size"] != image_size:
+    image_size, latent_dim = arrays.images["test"].shape[1], vae_metadata["settings"]["latent_dim"]
+    if vae_metadata["image_size"] != image_size:
         raise FacevaeError(
             where="the VAE", expected=f"a model of {image_size}-pixel images",
-            found=f"one of {vae_facts['image_size']}-pixel images", fix="train it on the same arrays",
+            found=f"one of {vae_metadata['image_size']}-pixel images", fix="train it on the same arrays",
         )  # fmt: skip
     length = posteriors.mu["test"].shape[1]
     if length != latent_dim:

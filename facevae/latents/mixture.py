@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
-from facevae.nn.model_files import load_weights, save_weights
+from facevae.nn.model_files import load_weights, readable, save_weights
 
 
 class MixtureSettings(Section):
@@ -86,4 +86,6 @@ def save_mixture(path: Path, mixture: Mixture) -> None:
 
 def load_mixture(path: Path) -> Mixture:
     """Read what `save_mixture` wrote. Raises FacevaeError if the file is missing, broken or another's."""
-    return Mixture(**load_weights(path, "mixture")[0])
+    tensors, _ = load_weights(path, "mixture")
+    with readable(path):
+        return Mixture(**tensors)

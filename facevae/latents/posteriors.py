@@ -10,7 +10,7 @@ from torch import Tensor
 from facevae.core.errors import FacevaeError
 from facevae.latents.encoding import encode_all
 from facevae.models.vae import Vae, reparameterize
-from facevae.nn.model_files import load_weights, save_weights
+from facevae.nn.model_files import load_weights, readable, save_weights
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,13 @@ def load_posteriors(path: Path, counts: dict[str, int]) -> Posteriors:
 
     Raises FacevaeError if the file is missing, broken, another's, or of other images.
     """
-    tensors, facts = load_weights(path, "latents")
+    tensors, metadata = load_weights(path, "latents")
     parts: dict[str, dict[str, Tensor]] = {"mu": {}, "logvar": {}, "mirrored": {}}
-    for name, value in tensors.items():
-        part, _, split = name.partition(".")
-        parts[part][split] = value
+    with readable(path):
+        threads = int(metadata["threads"])
+        for name, value in tensors.items():
+            part, _, split = name.partition(".")
+            parts[part][split] = value
     found = {split: len(value) for split, value in parts["mu"].items()}
     found = {split: found[split] for split in (*counts, *found) if split in found}  # in the arrays' order
     if "train" not in parts["mirrored"]:
@@ -77,7 +79,7 @@ def load_posteriors(path: Path, counts: dict[str, int]) -> Posteriors:
             where=path, expected=f"latents of {_in_words(counts)} images", found=_in_words(found),
             fix="run stages.encode on the same arrays",
         )  # fmt: skip
-    return Posteriors(parts["mu"], parts["logvar"], parts["mirrored"]["train"], facts["threads"])
+    return Posteriors(parts["mu"], parts["logvar"], parts["mirrored"]["train"], threads)
 
 
 def _in_words(counts: dict[str, int]) -> str:

@@ -27,7 +27,7 @@ from facevae.latents.directions import (
     project_out,
     regression,
 )
-from facevae.nn.model_files import load_weights, save_weights
+from facevae.nn.model_files import load_weights, readable, save_weights
 
 Method = Literal["mean_difference", "balanced", "regression", "linear_classifier", "empirical_bayes"]
 
@@ -194,18 +194,19 @@ def cosine_table(vectors: AttributeVectors) -> list[dict[str, float | str]]:
 
 def save_vectors(path: Path, vectors: AttributeVectors) -> None:
     """Write the vectors with their names, method and strengths, whole or not at all."""
-    facts = {"kind": "attribute_vectors", "names": list(vectors.names), "method": vectors.method}
-    facts["context"] = list(vectors.context)
-    facts["recommended"] = [vars(choice) for choice in vectors.recommended]
-    save_weights(path, vectors.vectors, facts)
+    metadata = {"kind": "attribute_vectors", "names": list(vectors.names), "method": vectors.method}
+    metadata["context"] = list(vectors.context)
+    metadata["recommended"] = [vars(choice) for choice in vectors.recommended]
+    save_weights(path, vectors.vectors, metadata)
 
 
 def load_vectors(path: Path) -> AttributeVectors:
     """Read what `save_vectors` wrote. Raises FacevaeError if the file is missing, broken or another's."""
-    tensors, facts = load_weights(path, "attribute_vectors")
-    recommended = tuple(Recommendation(**choice) for choice in facts.get("recommended", []))
-    context = tuple(facts.get("context", []))
-    return AttributeVectors(tuple(facts["names"]), tensors, facts["method"], recommended, context)
+    tensors, metadata = load_weights(path, "attribute_vectors")
+    with readable(path):
+        recommended = tuple(Recommendation(**choice) for choice in metadata.get("recommended", []))
+        context = tuple(metadata.get("context", []))
+        return AttributeVectors(tuple(metadata["names"]), tensors, metadata["method"], recommended, context)
 
 
 @contextmanager

@@ -68,13 +68,11 @@ class Classifier(nn.Module):
         return self.head(F.adaptive_avg_pool2d(h, 4).flatten(1))
 
 
-def facts_of(image_size: int, width: int, attributes: Sequence[str]) -> dict[str, Any]:
-    """What `rebuild` needs beside the weights: JSON-able."""
+def metadata_of(image_size: int, width: int, attributes: Sequence[str]) -> dict[str, Any]:
+    """What `from_metadata` needs: JSON-able."""
     return {"kind": "judge", "image_size": image_size, "width": width, "attributes": list(attributes)}
 
 
-def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> Classifier:
-    """The trained classifier, from its facts and weights."""
-    classifier = Classifier(facts["image_size"], facts["width"], len(facts["attributes"]))
-    classifier.load_state_dict(weights)
-    return classifier.eval()
+def from_metadata(metadata: dict[str, Any]) -> Classifier:
+    """The classifier, untrained, that `metadata_of` describes."""
+    return Classifier(metadata["image_size"], metadata["width"], len(metadata["attributes"]))

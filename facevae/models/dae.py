@@ -140,16 +140,14 @@ def make_network(settings: DaeArchitecture, height: int, width: int) -> nn.Modul
     return UnetNetwork(settings.unet)
 
 
-def facts_of(settings: DaeArchitecture, height: int, width: int) -> dict[str, Any]:
-    """What `rebuild` needs beside the weights: JSON-able."""
+def metadata_of(settings: DaeArchitecture, height: int, width: int) -> dict[str, Any]:
+    """What `from_metadata` needs: JSON-able."""
     return {"kind": "dae", "height": height, "width": width, "settings": settings.model_dump()}
 
 
-def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
-    """The trained network, from its facts and weights."""
-    network = make_network(only_fields(DaeArchitecture, facts["settings"]), facts["height"], facts["width"])
-    network.load_state_dict(weights)
-    return network.eval()
+def from_metadata(metadata: dict[str, Any]) -> nn.Module:
+    """The network, untrained, that `metadata_of` describes."""
+    return make_network(only_fields(DaeArchitecture, metadata["settings"]), metadata["height"], metadata["width"])
 
 
 def denoise(network: nn.Module, noisy: Tensor, *, self_ensemble: bool = False) -> Tensor:

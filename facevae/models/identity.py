@@ -45,40 +45,37 @@ def start_from(judge: Classifier, image_size: int, embedding: int) -> IdentityNe
     return network
 
 
-def facts_of(image_size: int, network: IdentityNetwork | None, identities: int) -> dict[str, Any]:
-    """What `rebuild` needs beside the weights: JSON-able. `identities`: how many persons the network was trained on.
+def metadata_of(image_size: int, network: IdentityNetwork | None, identities: int) -> dict[str, Any]:
+    """What `from_metadata` needs: JSON-able. `identities`: how many persons the network was trained on.
 
     Without a network they are 0.
     """
-    facts = {"kind": "identity", "image_size": image_size, "identities": identities if network else 0}
+    metadata = {"kind": "identity", "image_size": image_size, "identities": identities if network else 0}
     if network is None:
-        return facts
-    return facts | {"width": network.body.stem.out_channels, "embedding": network.body.head.out_features}
+        return metadata
+    return metadata | {"width": network.body.stem.out_channels, "embedding": network.body.head.out_features}
 
 
-def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> IdentityNetwork | None:
-    """The trained network, from its facts and weights; None where none was trained."""
-    if facts["identities"] == 0:
+def from_metadata(metadata: dict[str, Any]) -> IdentityNetwork | None:
+    """The network, untrained, that `metadata_of` describes; None where none was trained."""
+    if metadata["identities"] == 0:
         return None
-    network = IdentityNetwork(facts["image_size"], facts["width"], facts["embedding"])
-    network.load_state_dict(weights)
-    return network.eval()
+    return IdentityNetwork(metadata["image_size"], metadata["width"], metadata["embedding"])
 
 
 def embedder(
-    facts: dict[str, Any], weights: dict[str, Tensor], judge: Classifier, image_size: int
+    network: IdentityNetwork | None, metadata: dict[str, Any], judge: Classifier, image_size: int
 ) -> tuple[Literal["identity", "judge"], Embed]:
     """What tells persons apart here, and its name: the trained network, or where there is none the judge.
 
-    `facts` and `weights` of models/identity.safetensors; `image_size` of the images that will be embedded, on the
+    `network` and `metadata` of models/identity.safetensors; `image_size` of the images that will be embedded, on the
     judge's device. Raises FacevaeError if the network was trained on images of another size.
     """
-    if facts["image_size"] != image_size:
+    if metadata["image_size"] != image_size:
         raise FacevaeError(
             where="the identity network", expected=f"one of {image_size}-pixel images",
-            found=f"one of {facts['image_size']}-pixel images", fix="run stages.train_identity on the same arrays",
+            found=f"one of {metadata['image_size']}-pixel images", fix="run stages.train_identity on the same arrays",
         )  # fmt: skip
-    network = rebuild(facts, weights)
     if network is None:
         return "judge", judge.embedding
     return "identity", network.to(next(judge.parameters()).device)

@@ -152,16 +152,14 @@ class Vae(nn.Module):
         return self.decode(self.encode(images)[0])
 
 
-def facts_of(settings: VaeArchitecture, image_size: int, framing: dict[str, Any]) -> dict[str, Any]:
-    """What `rebuild` needs beside the weights, and how images are framed for the model: JSON-able."""
+def metadata_of(settings: VaeArchitecture, image_size: int, framing: dict[str, Any]) -> dict[str, Any]:
+    """What `from_metadata` needs, and how images are framed for the model: JSON-able."""
     return {"kind": "vae", "image_size": image_size, "framing": framing, "settings": settings.model_dump()}
 
 
-def rebuild(facts: dict[str, Any], weights: dict[str, Tensor]) -> Vae:
-    """The trained autoencoder, from its facts and weights."""
-    vae = Vae(only_fields(VaeArchitecture, facts["settings"]), facts["image_size"])
-    vae.load_state_dict(weights)
-    return vae.eval()
+def from_metadata(metadata: dict[str, Any]) -> Vae:
+    """The autoencoder, untrained, that `metadata_of` describes."""
+    return Vae(only_fields(VaeArchitecture, metadata["settings"]), metadata["image_size"])
 
 
 def reparameterize(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:

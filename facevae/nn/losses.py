@@ -62,7 +62,7 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def free_bits(kl: Tensor, batch_mean: Tensor, floor: float) -> Tensor:
-    """The KL as the objective counts it where each dimension has `floor` nats for nothing: (N, D), (D,) -> (N,).
+    """The KL as the objective counts it with `floor` nats free per dimension: (N, D), (D,) -> (N,).
 
     Kingma et al. 2016 (arXiv 1606.04934), equation 15: the sum over dimensions of max(floor, mean over the batch), here
     by image, so that its mean over the batch is that. A dimension below the floor gets no gradient.

@@ -1,45 +1,77 @@
 """Models as safetensors files that carry what is needed to rebuild them; nothing is pickled."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module | None)
 
-def save_weights(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write named tensors and the facts to rebuild a model from (JSON-able), whole or not at all."""
+
+def save_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write named tensors and the metadata to rebuild a model from (JSON-able), whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         # Not save_file, whose error on a full disk is none of the system's: a command says those in one line.
-        metadata = {"facts": json.dumps(facts, sort_keys=True, allow_nan=False)}
-        temporary.write_bytes(save(contiguous, metadata))
+        header = {"facts": json.dumps(metadata, sort_keys=True, allow_nan=False)}
+        temporary.write_bytes(save(contiguous, header))
+
+
+def load_model(path: Path, kind: str, build: Callable[[dict[str, Any]], NetworkT]) -> tuple[NetworkT, dict[str, Any]]:
+    """A trained network, to be evaluated, and its metadata, from which `build` makes it; None where that makes none.
+
+    Raises FacevaeError if the file is missing, broken, of another kind, or if its metadata and tensors don't fit.
+    """
+    tensors, metadata = load_weights(path, kind)
+    with readable(path):
+        network = build(metadata)
+        if network is not None:
+            network.load_state_dict(tensors)
+            network.eval()
+    return network, metadata
 
 
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file of `save_weights` whose facts say that it is a `kind`.
+    """Tensors and metadata of a file of `save_weights` whose metadata say that it is a `kind`.
 
     Raises FacevaeError if the file is missing, broken or of another kind.
     """
     make_it = f"make it with `dvc repro` or python -m stages.{_MADE_BY.get(kind, 'train_' + kind)}"
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise FacevaeError(where=path, expected=f"a {kind} model", found="no such file", fix=make_it) from None
     except SafetensorError as error:
         raise FacevaeError(where=path, expected="a safetensors file", found=str(error), fix=make_it) from None
-    facts = json.loads(metadata.get("facts", "{}"))
-    if facts.get("kind") != kind:
-        found = f"facts of kind {facts.get('kind')!r}"
+    with readable(path):
+        metadata = dict(json.loads(header.get("facts", "{}")))
+    if metadata.get("kind") != kind:
+        found = f"facts of kind {metadata.get('kind')!r}"
         raise FacevaeError(where=path, expected=f"a {kind} model", found=found, fix=make_it)
-    return tensors, facts
+    return tensors, metadata
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What a file that says nonsense of itself makes libraries raise, as one line."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise FacevaeError(
+            where=path, expected="a model of this version of facevae", found=f"another ({why})",
+            fix="train it again with `dvc repro`, or fetch it with `dvc pull`",
+        ) from None  # fmt: skip
 
 
 _MADE_BY = {"attribute_vectors": "attribute_vectors", "mixture": "fit_mixture", "latents": "encode"}

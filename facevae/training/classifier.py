@@ -10,10 +10,10 @@ from facevae.models.classifier import Classifier
 from facevae.nn.losses import balanced_cross_entropy
 from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch
-from facevae.training.loop.fit import Terms, fit
+from facevae.training.loop.fit import Objective, fit
 from facevae.training.loop.run import Run
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 
 class ClassifierSettings(TrainingSettings):
@@ -30,7 +30,7 @@ def positive_weights(labels: Tensor, most: float) -> Tensor:
 
 
 def classifier_terms(
-    classifier: Classifier, images: Tensor, labels: Tensor, positive_weight: Tensor, step: Step
+    classifier: Classifier, images: Tensor, labels: Tensor, positive_weight: Tensor, step: StepContext
 ) -> dict[str, Tensor]:
     """Loss and share of right answers of each image, (N,): images (N, 3, S, S) in [0, 1], labels (N, A) of 0 or 1."""
     with step.autocast():
@@ -66,10 +66,10 @@ def train_classifier(
     )
 
 
-def classifier_terms_of(settings: ClassifierSettings, positive_weight: Tensor) -> Terms:
+def classifier_terms_of(settings: ClassifierSettings, positive_weight: Tensor) -> Objective:
     """The classifier's objective for a batch of images' bytes and labels; `positive_weight` (A,)."""
 
-    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         assert isinstance(model, Classifier)
         images, labels = batch
         return classifier_terms(model, prepared(step, images, flip=settings.flip), labels, positive_weight, step)

@@ -18,10 +18,10 @@ from facevae.nn.layers import as_unit_floats, from_bytes
 from facevae.nn.losses import PIXEL_LOSSES
 from facevae.training.loop.augmentation import random_crop, random_flip
 from facevae.training.loop.batches import Batch
-from facevae.training.loop.fit import Terms, fit
+from facevae.training.loop.fit import Objective, fit
 from facevae.training.loop.run import Run
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 
 class DaeSettings(DaeArchitecture, TrainingSettings):
@@ -48,7 +48,7 @@ class DaeSettings(DaeArchitecture, TrainingSettings):
 
 
 def denoising_terms(
-    network: nn.Module, clean: Tensor, noisy: Tensor, settings: DaeSettings, step: Step
+    network: nn.Module, clean: Tensor, noisy: Tensor, settings: DaeSettings, step: StepContext
 ) -> dict[str, Tensor]:
     """Loss of each image, (N,): clean, noisy (N, 3, H, W) in [0, 1]."""
     with step.autocast():
@@ -61,7 +61,7 @@ def with_sigma(settings: DaeSettings, stored: float | list[float]) -> DaeSetting
     return settings.model_copy(update={"fresh_noise": stored}) if settings.fresh_noise == "same" else settings
 
 
-def augment(images: Sequence[Tensor], settings: DaeSettings, step: Step) -> tuple[Tensor, ...]:
+def augment(images: Sequence[Tensor], settings: DaeSettings, step: StepContext) -> tuple[Tensor, ...]:
     """The same random crop and flip of all, as the settings ask for: uint8 (N, H, W, 3) each.
 
     A side of the image that is smaller than the crop stays whole.
@@ -71,7 +71,7 @@ def augment(images: Sequence[Tensor], settings: DaeSettings, step: Step) -> tupl
     return random_flip(step, *images) if settings.flip else tuple(images)
 
 
-def add_fresh_noise(clean: Tensor, sigma: float | list[float], step: Step) -> Tensor:
+def add_fresh_noise(clean: Tensor, sigma: float | list[float], step: StepContext) -> Tensor:
     """Noisy copies of images (N, 3, H, W) in [0, 1], in whole grey levels as if they had been stored.
 
     `sigma` in grey levels; of a range each image gets one of its own, so that one network learns all ("blind", Zhang
@@ -152,13 +152,13 @@ def _rows(array: np.ndarray, which: np.ndarray) -> np.ndarray | Subset:
     return Subset(array, numbers) if len(numbers) else array[:0]
 
 
-def dae_terms_of(settings: DaeSettings) -> Terms:
+def dae_terms_of(settings: DaeSettings) -> Objective:
     """The denoiser's objective for a batch of clean and noisy bytes, of clean ones alone where it makes its own noise.
 
     Validation always takes the stored noise. `settings` as `with_sigma` leaves them.
     """
 
-    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         images = augment(batch, settings, step) if step.training else batch
         clean, *noisy = (as_unit_floats(part) for part in images)
         if step.training and settings.fresh_noise is not None:

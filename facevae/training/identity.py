@@ -1,4 +1,4 @@
-"""Training a network that knows persons, on those of the train split."""
+"""Training the face verification network, on the persons of the train split."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from facevae.models.identity import IdentityNetwork, start_from
 from facevae.nn.layers import as_unit_floats
 from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch, HostRows, in_order
-from facevae.training.loop.fit import Terms, fit
+from facevae.training.loop.fit import Objective, fit
 from facevae.training.loop.run import Run
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 # Area under the ROC curve of a network that tells unseen persons apart, on a device; None: there is nothing to tell.
 VerificationAuc = Callable[[IdentityNetwork, torch.device], float | None]
@@ -70,7 +70,7 @@ def margin_cross_entropy(cosines: Tensor, persons: Tensor, scale: float, margin:
 
 
 def identity_terms(
-    model: PersonClassifier, images: Tensor, persons: Tensor, settings: IdentitySettings, step: Step
+    model: PersonClassifier, images: Tensor, persons: Tensor, settings: IdentitySettings, step: StepContext
 ) -> dict[str, Tensor]:
     """Loss of each image and whether the nearest direction is the right person's, (N,).
 
@@ -129,10 +129,10 @@ def train_identity(
     return network, history
 
 
-def identity_terms_of(settings: IdentitySettings) -> Terms:
+def identity_terms_of(settings: IdentitySettings) -> Objective:
     """The objective for a batch of images' bytes and labels (n,)."""
 
-    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         assert isinstance(model, PersonClassifier)
         images, labels = batch
         return identity_terms(model, prepared(step, images, flip=settings.flip), labels, settings, step)

@@ -19,10 +19,10 @@ from facevae.training.classifier import ClassifierSettings, train_classifier
 from facevae.training.feature_losses import ClassifierLoss, PerceptualLoss
 from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch
-from facevae.training.loop.fit import Terms, fit
+from facevae.training.loop.fit import Objective, fit
 from facevae.training.loop.run import Run
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.step import Step
+from facevae.training.loop.step import StepContext
 
 # (reconstruction, images), (N, 3, S, S) each -> the feature loss of each image, (N,).
 FeatureLoss = Callable[[Tensor, Tensor], Tensor]
@@ -33,7 +33,7 @@ class VaeSettings(VaeArchitecture, TrainingSettings):
 
     beta: float = Field(ge=0)
     kl_warmup_epochs: float = Field(ge=0)
-    # Nats that each latent dimension has for nothing.
+    # Free bits per dimension, in nats.
     free_bits: float = Field(ge=0)
     feature_network: Literal["classifier", "vgg19"]
     classifier: ClassifierSettings | None = None
@@ -53,7 +53,7 @@ class VaeSettings(VaeArchitecture, TrainingSettings):
 
 
 def vae_terms(
-    vae: Vae, images: Tensor, settings: VaeSettings, features: FeatureLoss | None, beta: float, step: Step
+    vae: Vae, images: Tensor, settings: VaeSettings, features: FeatureLoss | None, beta: float, step: StepContext
 ) -> dict[str, Tensor]:
     """Terms of the objective of each image, (N,), in nats: images (N, 3, S, S) in [0, 1].
 
@@ -145,10 +145,10 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     return vae, history
 
 
-def vae_terms_of(settings: VaeSettings, features: FeatureLoss | None) -> Terms:
+def vae_terms_of(settings: VaeSettings, features: FeatureLoss | None) -> Objective:
     """The VAE's objective for a batch of images' bytes."""
 
-    def terms_of(model: nn.Module, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def terms_of(model: nn.Module, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         assert isinstance(model, Vae)
         (images,) = batch
         # Validation weighs the KL as the end of training does, so that its curve is comparable over the epochs.

@@ -35,7 +35,7 @@ def checkpoint_folder(stage: str, *facts: Any) -> Path:
     return root / ".checkpoints" / stage / digest.hexdigest()[:16]
 
 
-class Slot:
+class CheckpointFile:
     """One state in a checkpoint folder, and the one before it.
 
     A power cut may damage what was written last, so that the last but one is kept too. Both carry a checksum.
@@ -155,9 +155,9 @@ class Checkpoint:
             self._started.write_text(f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{self.folder.name[:4]}", encoding="utf-8")
         return self._started.read_text(encoding="utf-8")
 
-    def slot(self, name: str) -> Slot:
+    def file(self, name: str) -> CheckpointFile:
         """The state called `name`: a training that has several parts keeps one of each."""
-        return Slot(self.folder, name)
+        return CheckpointFile(self.folder, name)
 
     def delete(self) -> None:
         """Forget the training: its result is written."""

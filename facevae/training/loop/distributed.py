@@ -27,7 +27,7 @@ class Processes:
     count: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
@@ -50,7 +50,7 @@ class Processes:
         dist.all_reduce(least, op=dist.ReduceOp.MIN)
         return least.bool()
 
-    def agree(self, decision: bool, device: torch.device) -> bool:
+    def broadcast_flag(self, decision: bool, device: torch.device) -> bool:
         """What the first process decided; all must ask at the same step."""
         if self.count == 1:
             return decision
@@ -58,7 +58,7 @@ class Processes:
         dist.broadcast(told, src=0)
         return bool(told)
 
-    def tell(self, content: bytes | None, device: torch.device) -> bytes | None:
+    def broadcast(self, content: bytes | None, device: torch.device) -> bytes | None:
         """The first process's `content`, in every process."""
         if self.count == 1:
             return content
@@ -67,12 +67,12 @@ class Processes:
         if length < 0:
             return None
         told = torch.empty(int(length), dtype=torch.uint8, device=device)
-        if self.first and content:
+        if self.is_main and content:
             told.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         dist.broadcast(told, src=0)
         return told.cpu().numpy().tobytes()
 
-    def together(self, module: nn.Module, device: torch.device) -> nn.Module:
+    def wrap_ddp(self, module: nn.Module, device: torch.device) -> nn.Module:
         """`module` whose gradients are averaged over the processes, as DistributedDataParallel does."""
         if self.count == 1:
             return module

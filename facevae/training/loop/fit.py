@@ -17,11 +17,11 @@ from facevae.training.loop.log import RunLog
 from facevae.training.loop.optimizer import learning_rate_at, make_average, make_optimizer
 from facevae.training.loop.run import Run
 from facevae.training.loop.settings import TrainingSettings
-from facevae.training.loop.state import Means, TrainingState
-from facevae.training.loop.step import Step
+from facevae.training.loop.state import RunningMeans, TrainingState
+from facevae.training.loop.step import StepContext
 
 # (model, batch, step) -> terms of each image, (n,) each, "loss" first and to be minimised.
-Terms = Callable[[nn.Module, Batch, Step], dict[str, Tensor]]
+Objective = Callable[[nn.Module, Batch, StepContext], dict[str, Tensor]]
 
 # (model, the epoch's row of the history) -> a line if something is wrong; may add columns of its own to the row.
 Observer = Callable[[nn.Module, dict[str, float]], str | None]
@@ -35,7 +35,7 @@ _STEPS_BETWEEN_QUESTIONS = 32
 
 def fit(
     model: nn.Module,
-    terms_of: Terms,
+    terms_of: Objective,
     train: Rows,
     valid: Rows,
     settings: TrainingSettings,
@@ -69,7 +69,7 @@ def fit(
     rows, valid_rows = place(train, device), place(valid, device)
     compiled = _compile(networks or [model], run, steps * settings.epochs)
     log.line(f"on {_in_words(run, precision, compiled, rows)}, {count} images, {steps} steps an epoch")
-    loss_of = processes.together(_Loss(model, terms_of), device)
+    loss_of = processes.wrap_ddp(_Loss(model, terms_of), device)
     finite = _FiniteWatch(run, section, settings.learning_rate)
     saved = time.perf_counter()
     log.start(len(state.history) + state.step / steps)
@@ -86,7 +86,7 @@ def fit(
         what = f"epoch {epoch + 1}/{settings.epochs}"
         tracked = log.track(batches, state.step, steps, what, settings.batch_size, lambda: state.means.means())
         for index, (share, counted), batch in zip(indices, shares, tracked, strict=True):
-            step = Step(
+            step = StepContext(
                 epoch + state.step / steps, (settings.seed, epoch, state.step), len(index),
                 rows=share, counted=counted, device=device, precision=precision, processes=processes,
             )  # fmt: skip
@@ -120,9 +120,9 @@ def fit(
             found = evaluate(state.result, terms_of, valid_rows, settings.batch_size, epoch + 1, run, precision)
             row |= {f"valid_{name}": value for name, value in found.items()}
         _check_row(row, section, settings.learning_rate)
-        notice = observe(state.result.eval(), row) if observe and processes.first else None
+        notice = observe(state.result.eval(), row) if observe and processes.is_main else None
         state.history.append(row)
-        state.step, state.means = 0, Means()
+        state.step, state.means = 0, RunningMeans()
         if settings.keep == "best":
             state.keep_best()
         log.epoch(row, settings.epochs, rate, state.result)
@@ -145,7 +145,7 @@ def fit(
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    terms_of: Terms,
+    terms_of: Objective,
     rows: HostRows | DeviceRows,
     batch_size: int,
     epoch: float,
@@ -154,12 +154,12 @@ def evaluate(
 ) -> dict[str, float]:
     """Mean of each term over all rows: each row counts once, also in a last, smaller batch."""
     model.eval()
-    means = Means()
+    means = RunningMeans()
     indices = in_order(rows.count, batch_size)
     shares = [_share(run.processes, len(index)) for index in indices]
     batches = rows.batches(index[share] for index, (share, _) in zip(indices, shares, strict=True))
     for index, (share, counted), batch in zip(indices, shares, batches, strict=True):
-        step = Step(
+        step = StepContext(
             epoch, None, len(index), rows=share, counted=counted, device=run.device, precision=precision,
             processes=run.processes,
         )  # fmt: skip
@@ -170,11 +170,11 @@ def evaluate(
 class _Loss(nn.Module):
     """The terms as a module's forward pass, which is where DistributedDataParallel hooks in."""
 
-    def __init__(self, model: nn.Module, terms_of: Terms) -> None:
+    def __init__(self, model: nn.Module, terms_of: Objective) -> None:
         super().__init__()
         self.model, self.terms_of = model, terms_of
 
-    def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, step: StepContext) -> dict[str, Tensor]:
         return self.terms_of(self.model, batch, step)
 
 
@@ -211,7 +211,7 @@ class _FiniteWatch:
         bad = [name for name, fine in zip(names, flags.tolist(), strict=True) if not fine]
         if not bad:
             return
-        if not self.run.processes.first:
+        if not self.run.processes.is_main:
             raise SystemExit(1)  # the first process says it, and all see the same
         # "loss" is the sum of the terms after it, and the gradient comes of all: the first cause is to be named.
         name = next((name for name in (*names[1:-1], "loss") if name in bad), "gradient")
@@ -252,14 +252,14 @@ def _share(processes: Processes, length: int) -> tuple[slice, int]:
 
 
 def _resume(state: TrainingState, run: Run, log: RunLog, settings: TrainingSettings) -> None:
-    content, lines = run.slot.read() if run.slot else (None, [])
+    content, lines = run.checkpoint_file.read() if run.checkpoint_file else (None, [])
     for line in lines:
         log.line(line)
-    content = run.processes.tell(content, run.device)
+    content = run.processes.broadcast(content, run.device)
     if content is None:
         return
     state.load_state_dict(unpack(content), run.device)
-    if not run.processes.first:
+    if not run.processes.is_main:
         state.means.clear()  # the first process has the sums of all
     log.line(f"resuming after epoch {len(state.history)} of {settings.epochs}, step {state.step}")
 
@@ -289,16 +289,16 @@ def _save_due(run: Run, saved: float, step: int) -> bool:
     if run.processes.count > 1 and step % _STEPS_BETWEEN_QUESTIONS:
         return False
     due = run.stopping.is_set() or time.perf_counter() - saved >= run.checkpoint_seconds
-    return run.processes.agree(due, run.device)
+    return run.processes.broadcast_flag(due, run.device)
 
 
 def _save(state: TrainingState, run: Run, log: RunLog) -> float:
     """Write the checkpoint, if there is a place for it; return when."""
     if state.step and run.processes.count > 1:
         state.means = state.means.over(run.processes)
-        if not run.processes.first:
+        if not run.processes.is_main:
             state.means.clear()
-    if run.slot and (trouble := run.slot.save(state.state_dict())):
+    if run.checkpoint_file and (trouble := run.checkpoint_file.save(state.state_dict())):
         log.line(f"warning: {trouble}")
     return time.perf_counter()
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from facevae.nn.device import pick_device, pick_precision, prepare
-from facevae.training.loop.checkpoint import Checkpoint, Slot, checkpoint_folder, remove_abandoned
+from facevae.training.loop.checkpoint import Checkpoint, CheckpointFile, checkpoint_folder, remove_abandoned
 from facevae.training.loop.distributed import ALONE, Processes, start_processes
 from facevae.training.loop.log import RunLog
 
@@ -33,14 +33,14 @@ class Options:
 class Run:
     """Where a training computes, with whom, where it logs, and its memory of an interrupted try.
 
-    `slot` null: no checkpoint. `stopping` is set when the process has been asked to end.
+    `checkpoint_file` null: no checkpoint. `stopping` is set when the process has been asked to end.
     """
 
     device: torch.device
     compile: Compile = "auto"
     processes: Processes = ALONE
     logs: Path | None = None
-    slot: Slot | None = None
+    checkpoint_file: CheckpointFile | None = None
     checkpoint_seconds: float = 60.0
     stopping: threading.Event = field(default_factory=threading.Event)
     checkpoint: Checkpoint | None = None
@@ -48,11 +48,11 @@ class Run:
 
     def part(self, name: str) -> "Run":
         """The same run for a part of the training, with a state of its own and without TensorBoard."""
-        return replace(self, logs=None, slot=self.checkpoint.slot(name) if self.checkpoint else None)
+        return replace(self, logs=None, checkpoint_file=self.checkpoint.file(name) if self.checkpoint else None)
 
     def log(self, prefix: str, pictures: Callable[[nn.Module], Tensor] | None = None) -> RunLog:
         """The log of this run; a mute one in all processes but the first."""
-        return RunLog(self.logs, prefix, pictures, settings=self.settings, mute=not self.processes.first)
+        return RunLog(self.logs, prefix, pictures, settings=self.settings, mute=not self.processes.is_main)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def start_run(stage: str, options: Options, settings: dict[str, Any], manifest: 
     prepare(device)
     with start_processes(device) as processes, _asked_to_stop(processes) as stopping:
         run = Run(device, options.compile, processes, None, None, options.checkpoint_seconds, stopping)
-        if not processes.first:
+        if not processes.is_main:
             yield run
             return
         # What the bits depend on, besides settings, data and code.
@@ -71,8 +71,8 @@ def start_run(stage: str, options: Options, settings: dict[str, Any], manifest: 
             for folder in remove_abandoned(checkpoint.folder.parents[1]):
                 print(f"{folder}: removed, since nothing was written to this checkpoint for four weeks", flush=True)
             logs = options.logs / stage / checkpoint.started() if options.logs else None
-            slot = checkpoint.slot("state")
-            yield replace(run, logs=logs, slot=slot, checkpoint=checkpoint, settings=settings)
+            checkpoint_file = checkpoint.file("state")
+            yield replace(run, logs=logs, checkpoint_file=checkpoint_file, checkpoint=checkpoint, settings=settings)
             checkpoint.delete()
 
 

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from facevae.training.loop.distributed import Processes
 
 
-class Means:
+class RunningMeans:
     """Running sums of per-image terms, on the device; averaged once, at the end."""
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Means:
             self.sums[name] = self.sums[name] + total if name in self.sums else total
         self.count += len(terms["loss"])
 
-    def over(self, processes: Processes) -> "Means":
+    def over(self, processes: Processes) -> "RunningMeans":
         """The same over the rows of all processes."""
         if processes.count == 1:
             return self
-        whole = Means()
+        whole = RunningMeans()
         device = next(iter(self.sums.values())).device
         counted = torch.tensor(self.count, dtype=torch.float64, device=device)
         totals = processes.sum(torch.stack([counted, *self.sums.values()]))
@@ -59,7 +59,7 @@ class TrainingState:
         self.model, self.optimizer, self.average = model, optimizer, average
         self.history: list[dict[str, float]] = []
         self.step = 0
-        self.means = Means()
+        self.means = RunningMeans()
         self.best: dict[str, Tensor] | None = None
 
     @property

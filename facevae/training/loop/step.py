@@ -9,7 +9,7 @@ from torch import Tensor
 from facevae.training.loop.distributed import ALONE, Processes
 
 
-class Step:
+class StepContext:
     """One step of training, or with `key` None one of validation, where nothing is random.
 
     `epoch`: epochs done, a fraction within one. `key`: numbers (seed, epoch, step) that the random numbers come from.
