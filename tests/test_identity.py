@@ -28,6 +28,7 @@ from facevae.evaluation.identity import (
 from facevae.models import classifier
 from facevae.models.classifier import Classifier
 from facevae.models.identity import IdentityNetwork, embedder, from_metadata, metadata_of, start_from
+from facevae.nn.losses import margin_cross_entropy
 from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.identity import (
     IdentitySettings,
@@ -35,7 +36,6 @@ from facevae.training.identity import (
     digest,
     identity_terms,
     identity_terms_of,
-    margin_cross_entropy,
     mean_embeddings,
 )
 from facevae.training.loop.batches import DeviceRows, HostRows, fits

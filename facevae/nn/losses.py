@@ -73,3 +73,13 @@ def free_bits(kl: Tensor, batch_mean: Tensor, floor: float) -> Tensor:
 def balanced_cross_entropy(logits: Tensor, labels: Tensor, positive_weight: Tensor) -> Tensor:
     """Cross-entropy over all attributes, positives weighted: (N, A), (N, A) of 0 or 1, (A,) -> (N,)."""
     return F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive_weight, reduction="none").mean(1)
+
+
+def margin_cross_entropy(cosines: Tensor, persons: Tensor, scale: float, margin: float) -> Tensor:
+    """-log softmax of s (cos - m [the right person]), in nats: (N, P), (N,) int64 in [0, P) -> (N,).
+
+    CosFace (Wang et al. 2018, arXiv 1801.09414, equation 4); without a margin NormFace (Wang et al. 2017, arXiv
+    1704.06369, equation 6). The margin asks of the right person's cosine to be larger than the others' by that much.
+    """
+    right = F.one_hot(persons, cosines.shape[1])
+    return F.cross_entropy(scale * (cosines - margin * right), persons, reduction="none")

@@ -17,6 +17,7 @@ from facevae.data.persons import Persons, Unseen
 from facevae.models.classifier import Classifier
 from facevae.models.identity import IdentityNetwork, start_from
 from facevae.nn.layers import as_unit_floats
+from facevae.nn.losses import margin_cross_entropy
 from facevae.training.loop.augmentation import prepared
 from facevae.training.loop.batches import Batch, HostRows, in_order
 from facevae.training.loop.fit import Objective, fit
@@ -57,16 +58,6 @@ class PersonClassifier(nn.Module):
     def cosines(self, embeddings: Tensor) -> Tensor:
         """With each person's direction: (N, E) of length 1 -> (N, P) in [-1, 1]."""
         return F.linear(embeddings, F.normalize(self.directions, dim=1))
-
-
-def margin_cross_entropy(cosines: Tensor, persons: Tensor, scale: float, margin: float) -> Tensor:
-    """-log softmax of s (cos - m [the right person]), in nats: (N, P), (N,) int64 in [0, P) -> (N,).
-
-    CosFace (Wang et al. 2018, arXiv 1801.09414, equation 4); without a margin NormFace (Wang et al. 2017, arXiv
-    1704.06369, equation 6). The margin asks of the right person's cosine to be larger than the others' by that much.
-    """
-    right = F.one_hot(persons, cosines.shape[1])
-    return F.cross_entropy(scale * (cosines - margin * right), persons, reduction="none")
 
 
 def identity_terms(
