@@ -216,4 +216,5 @@ def rebuilt(build: Callable[[dict[str, Any]], Any], metadata: dict[str, Any], we
     network = build(metadata)
     if network is not None:
         network.load_state_dict(weights)
+        network.eval()
     return network
