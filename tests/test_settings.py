@@ -52,7 +52,7 @@ SETTINGS = read_settings(FOLDER)
 NAMES = list(SETTINGS)
 OTHERS = [name for name in NAMES if name != DEFAULT]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-DECLARED = {line for stage in PIPELINE["stages"].values() for line in stage.get("params", [])}
+DECLARED = {line for stage in PIPELINE["stages"].values() for line in stage.get("params", []) if isinstance(line, str)}
 CHOICE = re.compile(r"\$\{([^}]+)\}")
 CPU = Run(torch.device("cpu"))
 PATH = "/data/celeba aligned"
