@@ -178,7 +178,7 @@ def project(made, tmp_path) -> Project:
 def undrawn(project, monkeypatch) -> Project:
     """The same, of which no picture is drawn."""
     for name in ("draw_correlations", "draw_contact_sheet", "draw_rates"):
-        monkeypatch.setattr(report_data, name, lambda *_: None)
+        monkeypatch.setattr(data_pictures, name, lambda *_: None)
     return project
 
 
@@ -292,7 +292,8 @@ def test_the_strongest_correlation_has_its_sign(undrawn):
     """B is what A is not, and C is A but for one image: 1 of 6 with C lacks A, none of the 4 without has it."""
     values = np.array([[1, -1, 1]] * 5 + [[-1, 1, 1]] + [[-1, 1, -1]] * 4)
     write_attributes(undrawn.raw / ATTRIBUTES_FILE, TEN, ("A", "B", "C"), values)
-    assert undrawn.report()["strongest_correlation"] == -1.0
+    undrawn.report()
+    assert undrawn.summary()["strongest_correlation"] == -1
     first = undrawn.table("correlations.csv")[0]
     assert float(first["C"]) == pytest.approx((5 * 4 - 0 * 1) / np.sqrt(5 * 5 * 6 * 4))
 

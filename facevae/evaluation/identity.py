@@ -1,6 +1,6 @@
 """How well embeddings tell apart persons that no network was trained on: verification, all pairs of images."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facevae.data.persons import Persons, Unseen
-from facevae.jobs.progress import track
 from facevae.models.classifier import Classifier
 from facevae.models.identity import Embed, IdentityNetwork
 from facevae.nn.layers import as_unit_floats
@@ -64,18 +63,14 @@ def verify(embeddings: Tensor, identities: np.ndarray) -> Verification:
 
 
 @torch.no_grad()
-def verify_unseen(
-    unseen: Unseen, embed: Embed, device: torch.device, what: str = "", batch_size: int = 64
-) -> Verification | None:
-    """Tell the persons apart by `embed`'s embeddings. With `what`, progress is shown.
+def verify_unseen(unseen: Unseen, embed: Embed, device: torch.device, batch_size: int = 64) -> Verification | None:
+    """Tell the persons apart by `embed`'s embeddings.
 
     None if there is nothing to tell: no two images are one person's, or all are.
     """
     if len(set(unseen.identities.tolist())) in (len(unseen.images), 1):
         return None
-    starts: Iterable[int] = range(0, len(unseen.images), batch_size)
-    if what:
-        starts = track(starts, -(-len(unseen.images) // batch_size), f"verification by {what}", "batches")
+    starts = range(0, len(unseen.images), batch_size)
     parts = (torch.from_numpy(unseen.images[start : start + batch_size]) for start in starts)
     embeddings = [embed(as_unit_floats(part.to(device))).float().cpu() for part in parts]
     return verify(torch.cat(embeddings), unseen.identities)
@@ -110,7 +105,7 @@ def identity_metrics(
         embeddings = {"identity": network.to(device).eval()} | embeddings
     rows: list[dict[str, float | str]] = []
     for name, embed in embeddings.items():
-        found = verify_unseen(unseen, embed, device, name)
+        found = verify_unseen(unseen, embed, device)
         if found is not None:
             values = (name, found.auc, found.equal_error_rate, found.persons, found.pairs)
             rows.append(dict(zip(VERIFICATION_COLUMNS, values, strict=True)))
