@@ -17,7 +17,8 @@ def main(
 ) -> None:
     """Get the images and their annotations, in CelebA's own names and formats, from one of three sources.
 
-    Inputs: none for `synthetic`, which draws the faces; a local directory or the network for `celeba`;
+    Inputs: data/inputs.json, by which DVC sees that files outside of the project have changed; none but that for
+    `synthetic`, which draws the faces; a local directory or the network for `celeba`;
     a folder of images and a CSV of attributes for `folder`.
 
     Outputs, in data/raw: img_align_celeba.zip; with a row for each of its images list_attr_celeba.txt and

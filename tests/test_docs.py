@@ -181,7 +181,8 @@ def test_help_documents_the_stage(module, monkeypatch, capsys):
     assert bodies
     for body in bodies:
         metrics = [name for metric in body.get("metrics", []) for name in metric]
-        for path in [*body["deps"], *body["outs"], *metrics]:
+        outs = [name for out in body["outs"] for name in ([out] if isinstance(out, str) else out)]
+        for path in [*body["deps"], *outs, *metrics]:
             assert path.startswith(("facevae/", "stages/")) or Path(path).name in head, (
                 f"{path} is not in the help of {module}"
             )
