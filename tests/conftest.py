@@ -15,13 +15,15 @@ _OWN = ("AWS_", "DVC_", "FACEVAE_", "GIT_")
 _TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PYTHONSAFEPATH", "PYTHONWARNINGS")
 _KEPT = ("FACEVAE_TEST_SLOW",)
 _nothing = TemporaryDirectory(prefix="facevae-tests-")  # gone with this process
+_no_one = Path(_nothing.name, "aws")
+_no_one.touch()  # a file: DVC refuses /dev/null
 
 for name in [name for name in os.environ if name.startswith(_OWN) or name in _TERMINAL]:
     if name not in _KEPT:
         del os.environ[name]
 os.environ.update(
-    AWS_CONFIG_FILE=os.devnull,
-    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    AWS_CONFIG_FILE=str(_no_one),
+    AWS_SHARED_CREDENTIALS_FILE=str(_no_one),
     DVC_GLOBAL_CONFIG_DIR=_nothing.name,
     DVC_NO_ANALYTICS="1",
     DVC_SITE_CACHE_DIR=_nothing.name,

@@ -362,7 +362,7 @@ def test_the_way_back_after_a_wrong_value(project):
 def test_a_source_that_does_not_exist(project):
     """DVC looks for its group before any stage can say a word; the README has what it says."""
     printed = dvc(project, "exp", "run", "-S", "download.source=celebA", fails=True)
-    said = "Parameters 'download.celebA' are missing from 'params.yaml'"
+    said = "Parameters 'celebA' are missing from 'stages/fingerprint.yaml'"
     assert said in printed and said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     with one_line("params.yaml, download.source", "'synthetic', 'celeba' or 'folder'", "found 'celebA'"):
         check(project / "params.yaml")

@@ -110,7 +110,7 @@ def test_declared_parameters_are_looked_at(project):
     # Drawn faces are all of different persons: train_identity trains nothing here (tests/test_training_stages.py does).
     for stage in (name for name, body in STAGES.items() if "params" in body and name != "train_identity"):
         seen = {line.split()[2] for line in lines if line.split()[0] == stage}
-        declared = {key for key, _ in leaves(lock[stage]["params"]["params.yaml"])} - choices
+        declared = {key for key, _ in leaves(lock[stage]["params"].get("params.yaml", {}))} - choices
         unread = {key for key in declared if key.split(".")[-1] not in seen}
         assert not unread, f"{stage} declares {unread} and never looks at them"
 
@@ -218,7 +218,7 @@ def test_a_killed_training_leaves_nothing_half_and_goes_on(project):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
-        state = wait_for(project, ".checkpoints/train_dae/*/state.safetensors", running)
+        state = wait_for(project, ".checkpoints/train_dae/*/state.pt", running)
         os.kill(int((state.parent / "lock").read_text()), signal.SIGKILL)
         output, _ = running.communicate(timeout=60)
     finally:

@@ -34,9 +34,11 @@ def test_shares_are_all_rows_once_and_even(length, count):
 
 def test_alone_nothing_is_asked_of_others():
     cpu, values = torch.device("cpu"), torch.tensor([1.0, 2.0])
-    assert ALONE.first and ALONE.sum(values) is values and ALONE.together(model := torch.nn.Linear(1, 1), cpu) is model
+    assert (
+        ALONE.is_main and ALONE.sum(values) is values and ALONE.wrap_ddp(model := torch.nn.Linear(1, 1), cpu) is model
+    )
     assert ALONE.all(flags := torch.tensor([True])) is flags
-    assert ALONE.agree(True, cpu) and ALONE.tell(b"x", cpu) == b"x" and ALONE.tell(None, cpu) is None
+    assert ALONE.broadcast_flag(True, cpu) and ALONE.broadcast(b"x", cpu) == b"x" and ALONE.broadcast(None, cpu) is None
 
 
 def project(folder, **vae):

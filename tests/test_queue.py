@@ -93,7 +93,7 @@ def test_each_experiment_has_its_own_results(project, queued):
     }
     widths = {name: found["train_judge.width"] for name, found in results.items() if name not in WRONG}
     assert widths == WIDTHS | {"committed": 8}
-    accuracies = [results[name]["mean_balanced_accuracy"] for name in widths]
+    accuracies = [results[name]["judge.balanced_accuracy"] for name in widths]
     assert len(set(accuracies)) == len(accuracies), "three widths, three judges"
 
 
