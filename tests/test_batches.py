@@ -139,15 +139,15 @@ print(peak() - before)
 """
 
 
-def test_training_from_ten_gigabytes_takes_no_more_memory_than_from_a_few(tmp_path):
+def test_training_from_gigabytes_takes_no_more_memory_than_from_megabytes(tmp_path):
     """The file is sparse: its zeros take no place on the disk."""
     from model_data import TRAINING
 
-    path, shape = tmp_path / "images.npy", (204_000, 128, 128, 3)
+    path, shape = tmp_path / "images.npy", (40_800, 128, 128, 3)
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         file.truncate(file.tell() + int(np.prod(shape)))
-    assert path.stat().st_size > 10e9
+    assert path.stat().st_size > 2e9
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path), repr(TRAINING)], capture_output=True, encoding="utf-8", check=True
     )
