@@ -28,7 +28,7 @@ def test_freed_memory_is_kept():
         "if sys.argv[1] == 'kept': allocator.keep_freed_memory()\n"
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "torch.set_num_threads(1); torch.ones(1 << 24); before = faults()\n"
-        "for _ in range(8): torch.ones(1 << 24)\n"
+        "for _ in range(25): torch.ones(1 << 24)\n"
         "print(faults() - before)"
     )
     found = {}
