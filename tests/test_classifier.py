@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from model_data import CLASSIFIER, rebuilt, training_step, vae_arrays, validation_step
 from raw_data import one_line
 from torch import nn
@@ -108,3 +109,12 @@ def test_test_images_that_are_all_alike():
     arrays = vae_arrays({"test": np.zeros((1, 2, 2, 3), np.uint8)}, {"test": np.ones((1, 3), np.int8)})
     with one_line("the test split", "some have not"):
         judge_accuracies(Colours(), arrays, CPU)
+
+
+@pytest.mark.parametrize("size", [64, 96, 128])
+def test_the_head_sees_sixteenths_of_the_face(size):
+    """By adaptive pooling, as PyTorch defines it, whichever of its two operators computes it."""
+    model = Classifier(size, 8, 3)
+    images = torch.rand(2, 3, size, size)
+    pooled = F.adaptive_avg_pool2d(F.silu(model.features(images)[-1]), 4).flatten(1)
+    assert torch.allclose(model(images), model.head(pooled), atol=1e-5)

@@ -20,6 +20,15 @@ def test_devices_that_are_there():
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def test_a_gpu_has_its_number(monkeypatch):
+    """A thread that copies batches to "cuda" is told which one by number: training on a GPU failed without."""
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert pick_device("cuda") == torch.device("cuda:1")
+    assert pick_device("cuda:0") == torch.device("cuda:0")
+
+
 def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert pick_device("cpu") == CPU

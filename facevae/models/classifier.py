@@ -65,7 +65,10 @@ class Classifier(nn.Module):
         return self._logits(h), h.mean((2, 3))
 
     def _logits(self, h: Tensor) -> Tensor:
-        return self.head(F.adaptive_avg_pool2d(h, 4).flatten(1))
+        # The same as the adaptive one where the sides are multiples of 4, and deterministic on a GPU.
+        side = h.shape[2]
+        pooled = F.adaptive_avg_pool2d(h, 4) if side % 4 else F.avg_pool2d(h, side // 4)
+        return self.head(pooled.flatten(1))
 
 
 def metadata_of(image_size: int, width: int, attributes: Sequence[str]) -> dict[str, Any]:

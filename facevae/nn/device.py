@@ -22,7 +22,7 @@ class Computation(Section):
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto`: the GPU where there is one, else the CPU; or a device by its PyTorch name.
+    """`auto`: the GPU where there is one, else the CPU; or a device by its PyTorch name. A GPU always has its number.
 
     Under torchrun a GPU without a number means the one of the process's LOCAL_RANK.
     """
@@ -33,6 +33,8 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        if device.type == "cuda" and device.index is None:  # a thread can be told to use a GPU by its number only
+            device = torch.device("cuda", torch.cuda.current_device())
     except (RuntimeError, AssertionError) as error:
         raise FacevaeError(
             where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
