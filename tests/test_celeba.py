@@ -52,8 +52,8 @@ def test_annotation_round_trip_over_many_rows(tmp_path):
         ("Smiling Young", "Smiling Smiling", 2, ["a header of different names"]),
         ("1.jpg  1 -1", "1.jpg  1", 3, ["2 values", "1 values"]),
         ("1.jpg  1 -1", "1.jpg  1 -1 1", 3, ["2 values", "3 values"]),
-        ("2.jpg -1 -1", "2.jpg -1  0", 4, ["1 or -1 for Young", "'0'"]),
-        ("2.jpg -1 -1", "2.jpg -1 -x", 4, ["1 or -1 for Young"]),
+        ("2.jpg -1 -1", "2.jpg -1  2", 4, ["1, -1 or 0 for Young", "'2'"]),
+        ("2.jpg -1 -1", "2.jpg -1 -x", 4, ["1, -1 or 0 for Young"]),
         ("2.jpg -1 -1\n", "\n", 4, ["a file name and 2 values"]),
         ("3.jpg", "1.jpg", 5, ["one row for each image", "1.jpg a second time"]),
         (GOOD, "", 1, ["the number of rows"]),
@@ -64,6 +64,40 @@ def test_a_wrong_annotation_names_the_line(tmp_path, old, new, line, parts):
     path = written(tmp_path, GOOD.replace(old, new, 1))
     with one_line(f"{path}, line {line}:", *parts):
         parse_attributes(path)
+
+
+def test_zero_is_unknown_but_not_in_celebas_own(tmp_path):
+    path = written(tmp_path, GOOD.replace("2.jpg -1 -1", "2.jpg -1  0"))
+    assert parse_attributes(path).values.tolist() == [[1, -1], [-1, 0], [-1, 1]]
+    with one_line(f"{path}, line 4:", "1 or -1 for Young", "'0'"):
+        parse_attributes(path, ("Smiling", "Young"))
+
+
+def test_what_is_unknown_is_written_and_read(tmp_path):
+    values = np.random.default_rng(0).integers(-1, 2, (3000, 9))
+    images = [f"{number}.jpg" for number in range(3000)]
+    write_attributes(tmp_path / "list.txt", images, "ABCDEFGHI", values)
+    for read in (read_attributes, parse_attributes):
+        table = read(tmp_path / "list.txt")
+        assert table.values.dtype == np.int8 and np.array_equal(table.values, values)
+        assert np.array_equal(table.values_at(np.array([7, 5])), values[[7, 5]])
+
+
+def test_an_annotation_without_attributes(tmp_path):
+    """A count, an empty header, and rows of a name alone."""
+    path = tmp_path / "list.txt"
+    write_attributes(path, ["1.jpg", "2.jpg"], (), np.empty((2, 0), np.int8))
+    assert path.read_bytes() == b"2\n\n1.jpg\n2.jpg\n"
+    for read in (read_attributes, parse_attributes):
+        table = read(path)
+        assert table.names == () and table.images == ["1.jpg", "2.jpg"] and table.values.shape == (2, 0)
+        assert table.rows(["2.png"], "annotation").tolist() == [1] and table.values_at(np.array([1])).shape == (1, 0)
+    with one_line("line 2", "CelebA's 40 attribute names"):
+        parse_attributes(path, ATTRIBUTES)
+    for text, line in (("3\n\n1.jpg\n2.jpg\n", 1), ("2\n\n1.jpg\n2.jpg 1\n", 4), ("1\n\n1.jpg 1\n", 3)):
+        for read in (read_attributes, parse_attributes):
+            with one_line(f"line {line}:"):
+                read(written(tmp_path, text))
 
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path):
@@ -148,8 +182,8 @@ def test_forms_of_a_csv(tmp_path, text, form):
         ("image_id,A\n\n1.jpg,1\n", 2, ["1 values", "0 values"]),
         ("image_id,A\n1.jpg,1\n\n2.jpg,1\n", 3, ["1 values", "0 values"]),
         ("image_id,A\n1.jpg,1\r2.jpg,1\n", 2, ["a line of text"]),
-        ("image_id,A\n1.jpg,NA\n", 2, ["1 or -1 for A", "'NA'"]),
-        ("image_id,A\n1.jpg,1.0\n", 2, ["1 or -1 for A", "'1.0'"]),
+        ("image_id,A\n1.jpg,NA\n", 2, ["1, -1 or 0 for A", "'NA'"]),
+        ("image_id,A\n1.jpg,1.0\n", 2, ["1, -1 or 0 for A", "'1.0'"]),
         ("image_id,A\n,1\n", 2, ["an image's file name"]),
         ("image_id,A,A\n1.jpg,1,1\n", 1, ["different names"]),
         ("1.jpg,1\n2.jpg,1\n", 1, ["different names"]),

@@ -35,10 +35,10 @@ words = st.from_regex(r"[A-Za-z][A-Za-z_0-9]{0,9}", fullmatch=True)
 @st.composite
 def tables(draw):
     """Images, attribute names and values of an annotation."""
-    names = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    names = draw(st.lists(words, max_size=5, unique=True))
     images = draw(st.lists(file_names, max_size=6, unique_by=stem))
     values = draw(
-        st.lists(st.lists(st.sampled_from([1, -1]), min_size=len(names), max_size=len(names)),
+        st.lists(st.lists(st.sampled_from([1, -1, 0]), min_size=len(names), max_size=len(names)),
                  min_size=len(images), max_size=len(images))
     )  # fmt: skip
     return images, names, values
@@ -49,7 +49,7 @@ def annotations(draw):
     """A table, and its text in one of the forms in which annotations come."""
     images, names, values = draw(tables())
     end = draw(st.sampled_from(["\n", "\r\n"]))
-    if draw(st.booleans()):
+    if names and draw(st.booleans()):
         lines = [",".join(["image_id", *names])]
         lines += [",".join([image, *map(str, row)]) for image, row in zip(images, values, strict=True)]
     else:

@@ -21,6 +21,7 @@ from facevae.celeba.tables import (
     LandmarkTable,
     NumberTable,
     missing,
+    pack_values,
     quoted,
 )
 from facevae.core.errors import FacevaeError
@@ -62,9 +63,9 @@ class _Cells:
 
 
 def parse_attributes(path: Path, expected: Sequence[str] | None = None) -> AttributeTable:
-    """Read an annotation; `expected` are the names that its header must have, None for any.
+    """Read an annotation; `expected` are the names that its header must have, None for any or none at all.
 
-    Raises FacevaeError naming the line that is wrong.
+    Where any will do, a value may be 0, unknown. Raises FacevaeError naming the line that is wrong.
     """
     text = _Text(path)
     form = _form_with_names(text)
@@ -75,8 +76,9 @@ def parse_attributes(path: Path, expected: Sequence[str] | None = None) -> Attri
         if wrong or more:
             what = f"no {wrong} among {len(form.names)} names" if wrong else f"another one, {more}"
         raise text.bad(form.header, f"CelebA's {len(expected)} attribute names", what)
-    cells = _Cells("-?1", "1 or -1")
-    index, bits = _read(text, form, cells, lambda values: np.packbits(values > 0, axis=1))
+    # CelebA's are all known. Whoever writes 0 there means -1, and is asked to say so.
+    cells = _Cells("-?1", "1 or -1") if expected is not None else _Cells("-?1|0", "1, -1 or 0")
+    index, bits = _read(text, form, cells, pack_values)
     return AttributeTable(index, form.names, bits)
 
 
@@ -160,7 +162,8 @@ def _form_with_names(text: _Text) -> _Form:
         words = second.split()
         form = _Form(False, tuple(words), int(first), 2)
     names = form.names
-    if not names or "" in names or len(set(names)) < len(names) or _is_image(words[0]):
+    # Images without attributes: an empty line 2 of three. A CSV without a comma would not have come here.
+    if "" in names or len(set(names)) < len(names) or (words and _is_image(words[0])) or (form.csv and not names):
         raise text.bad(form.header, "a header of different names", quoted(text.head[form.header - 1]))
     return form
 

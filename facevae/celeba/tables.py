@@ -1,7 +1,8 @@
 """CelebA's files as data/raw holds them: attributes, partitions, identities, landmarks.
 
 Attributes and landmarks: a line with the number of rows, a line with the columns' names, then a row per image: its
-file name and a number for each column. Partitions and identities: file name and number, without a header.
+file name and a number for each column. Partitions and identities: file name and number, without a header. CelebA's
+attributes are 1 or -1; 0 is one that nobody has said. Without any attribute line 2 is empty, and rows are names.
 
 What is written here is read here, without pandas, whose import takes half a second and 45 MB: more than some stages
 take in all. Tables as people have them, in other forms too, are read by `celeba.forms`.
@@ -114,20 +115,25 @@ class _Table:
 
 @dataclass(frozen=True)
 class AttributeTable(_Table):
-    """Who has what. `names`: A attribute names; `bits`: (N, ceil(A / 8)) uint8, a bit for each, packed by numpy."""
+    """Who has what. `names`: A attribute names, perhaps none; `bits`: (N, 2, ceil(A / 8)) uint8, of `pack_values`."""
 
     names: tuple[str, ...]
     bits: np.ndarray
 
     @property
     def values(self) -> np.ndarray:
-        """(N, A) int8, 1 or -1."""
+        """(N, A) int8: 1, -1, or 0 where it is unknown."""
         return self.values_at(np.arange(len(self)))
 
     def values_at(self, rows: np.ndarray) -> np.ndarray:
-        """The values of these rows, (n, A) int8, 1 or -1."""
-        bits = np.unpackbits(self.bits[rows], axis=1, count=len(self.names))
-        return np.where(bits, np.int8(1), np.int8(-1))
+        """The values of these rows, (n, A) int8: 1, -1, or 0 where it is unknown."""
+        has, has_not = np.unpackbits(self.bits[rows], axis=2, count=len(self.names)).transpose(1, 0, 2).view(np.int8)
+        return has - has_not
+
+
+def pack_values(values: np.ndarray) -> np.ndarray:
+    """(n, A) of 1, -1 and 0 as (n, 2, ceil(A / 8)) uint8: packed by numpy which are 1, and which are -1."""
+    return np.packbits(np.stack([values > 0, values < 0], axis=1), axis=2)
 
 
 @dataclass(frozen=True)
@@ -161,15 +167,16 @@ def read_attributes(path: Path) -> AttributeTable:
     """Read what `write_attributes` wrote. Raises FacevaeError naming the line that is anything else."""
     with _opened(path) as file:
         count, names = file.readline(), tuple(_text(path, 2, file.readline()).split())
-        images, bits = [np.empty(0, "S1")], [np.empty((0, -(-len(names) // 8)), np.uint8)]
-        for rows in _rows(path, file, 3, rb"([^\s\0]+)((?:  1| -1){%d})\n" % len(names)):
-            # Three bytes for each value: its sign is the second.
+        images, bits = [np.empty(0, "S1")], [pack_values(np.empty((0, len(names)), np.int8))]
+        for rows in _rows(path, file, 3, rb"([^\s\0]+)((?:  1| -1|  0){%d})\n" % len(names)):
+            # Three bytes for each value: its sign, or a space, and its digit.
             cells = np.frombuffer(b"".join(row[2] for row in rows), np.uint8).reshape(len(rows), len(names), 3)
+            values = np.where(cells[:, :, 1] == ord("-"), -1, cells[:, :, 2].astype(np.int8) - ord("0"))
             images.append(np.array([row[1] for row in rows]))
-            bits.append(np.packbits(cells[:, :, 1] == ord(" "), axis=1))
+            bits.append(pack_values(values))
     index = ImageIndex(path, np.concatenate(images), 3)
-    if not names or count != b"%d\n" % len(index.names):
-        raise _damaged(path, 1, f"the number of rows, {len(index.names)}, and attributes in line 2", count)
+    if count != b"%d\n" % len(index.names):
+        raise _damaged(path, 1, f"the number of rows, {len(index.names)}", count)
     return AttributeTable(index, names, np.concatenate(bits))
 
 
@@ -184,7 +191,7 @@ def read_identities(path: Path) -> NumberTable:
 
 
 def write_attributes(path: Path, images: Sequence[str], names: Sequence[str], values: np.ndarray) -> None:
-    """Write an annotation in CelebA's format; `values`: (len(images), len(names)), 1 or -1."""
+    """Write an annotation in CelebA's format; `values`: (len(images), len(names)), 1, -1 or 0 (unknown)."""
     _write_table(path, images, names, values, width=2)
 
 
@@ -215,9 +222,9 @@ def missing(path: Path) -> FacevaeError:
 def _write_table(path: Path, images: Sequence[str], names: Sequence[str], values: np.ndarray, width: int) -> None:
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(images)}\n{' '.join(names)}\n")
-        row_format = " ".join([f"%{width}d"] * len(names))
+        row_format = f" %{width}d" * len(names)
         for image, row in zip(images, values, strict=True):
-            file.write(f"{image} {row_format % tuple(row)}\n")
+            file.write(f"{image}{row_format % tuple(row)}\n")
 
 
 def _read_numbers(path: Path, number: bytes) -> NumberTable:
