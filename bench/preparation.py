@@ -71,7 +71,7 @@ def main(
     if unknown := [part for part in only if part not in PARTS]:
         raise FacevaeError(where="--only", expected=f"some of {', '.join(PARTS)}", found=unknown[0], fix="correct it")
     many = {part: rounds or enough for part, enough in PARTS.items()}
-    with _folder(work) as folder:
+    with work_folder(work) as folder:
         if "memory" in only:
             _require_space(folder, params, min(dae_images, max(drawn)))
         drawings = [drawn_faces(count, folder, params, workers) for count in sorted(drawn)]
@@ -117,7 +117,7 @@ def speed_table(found: dict[DataSet, dict[str, list[Run]]]) -> str:
             peak = statistics.median(one.peak for one in runs)
             rate = f"{data.images / seconds[way]:.0f}"
             lines.append([data.name, way, rate, ratio, f"{seconds[way]:.2f}", *stages, f"{peak:.0f} MB"])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _median_seconds(runs: Sequence[Run], stage: str) -> str:
@@ -154,7 +154,7 @@ def memory_table(found: dict[str, list[tuple[int, float]]]) -> str:
     for stage, peaks in found.items():
         cells = [cell for count, peak in peaks for cell in (f"{count:,}", f"{peak:.0f} MB")]
         lines.append([stage, *cells, f"{peaks[-1][1] / peaks[0][1]:.2f}"])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 # --- formats and DVC
@@ -175,7 +175,7 @@ def format_table(costs: dict[str, Cost]) -> str:
     lines += [
         [name, f"{cost.encode:.0f} µs", f"{cost.decode:.0f} µs", f"{cost.size:.2f}"] for name, cost in costs.items()
     ]
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def dvc_table(example: DataSet, images: int, workers: int, folder: Path, rounds: int) -> str:
@@ -194,7 +194,8 @@ def dvc_table(example: DataSet, images: int, workers: int, folder: Path, rounds:
 
 
 @contextmanager
-def _folder(work: Path | None) -> Iterator[Path]:
+def work_folder(work: Path | None) -> Iterator[Path]:
+    """`work`, made if need be; for None a temporary folder."""
     if work is None:
         with TemporaryDirectory(prefix="facevae-preparation-") as temporary:
             yield Path(temporary)
@@ -231,7 +232,8 @@ def _require_space(folder: Path, params: Path, images: int) -> None:
         )  # fmt: skip
 
 
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Cells as a table, its second row the rule."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

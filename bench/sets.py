@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from facevae.celeba.splits import evenly_spaced
-from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, PARTITION_FILE
+from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGES, PARTITION_FILE
 from facevae.core.files import atomic_folder
+from facevae.imaging.names import IMAGE_FOLDER
 
 _POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 # Two more files that the class reads: what their second line says, and a value for each column.

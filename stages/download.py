@@ -18,12 +18,14 @@ def main(
     """Get the images and their annotations, in CelebA's own names and formats, from one of three sources.
 
     Inputs: data/inputs.json, by which DVC sees that files outside of the project have changed; none but that for
-    `synthetic`, which draws the faces; a local directory or the network for `celeba`;
-    a folder of images and a CSV of attributes for `folder`.
+    `synthetic`, which draws the faces; a local directory or the network for `celeba`; for `folder` a folder of
+    images, with folders in it or not, or parquet files, and perhaps a CSV of attributes: `facevae check` tells
+    beforehand what of them is taken.
 
     Outputs, in data/raw: img_align_celeba.zip; with a row for each of its images list_attr_celeba.txt and
     list_eval_partition.txt, as far as known identity_CelebA.txt and list_landmarks_align_celeba.txt; skipped.csv,
-    the images that were left out; and pairs.zip, the same drawn identities without and with each attribute.
+    the images that were left out; changes.csv, what was done to images (turned, scaled, converted, renamed, left out);
+    and pairs.zip, the same drawn identities without and with each attribute.
 
     Parameters: download.source, and the section download.<source>.
     """
@@ -36,9 +38,10 @@ def main(
 
     source = load_section(params, "download", DownloadSettings).source
     settings = load_section(params, f"download.{source}", SETTINGS[source])
-    if isinstance(settings, CelebaSettings):
-        tell_needs(params, output, *expected_size(settings), CELEBA_SIZE)
-    count = fill_raw(settings, output, workers, downloads or default_downloads())
+    downloads = downloads or default_downloads()
+    if isinstance(settings, CelebaSettings) and (expected := expected_size(settings, downloads)):
+        tell_needs(params, output, *expected, CELEBA_SIZE)
+    count = fill_raw(settings, output, workers, downloads)
     print(f"{output / IMAGES}: {count} images, source {source}")
 
 

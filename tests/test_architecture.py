@@ -44,10 +44,9 @@ ELSEWHERE = {
 }
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {
-    "kagglehub",
-    "pythae",
-}  # facevae/sources/kaggle.py and bench/training.py say in one line that they are missing
+# What imports them says in one line that they are missing: facevae/sources/kaggle.py and parquet.py,
+# facevae/imaging/unread.py, bench/training.py.
+OPTIONAL = {"kagglehub", "pillow-heif", "pyarrow", "pythae"}
 NOT_IMPORTED = {
     "dvc": "runs the stages",
     "ruamel-yaml": "facevae/core/params.py; its parts share a name, and the next one is found",

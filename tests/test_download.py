@@ -18,6 +18,7 @@ from facevae.celeba.pairs import read_pairs
 from facevae.celeba.splits import partition_by_name
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
+    CHANGES,
     IDENTITY_FILE,
     IMAGES,
     LANDMARKS,
@@ -30,6 +31,7 @@ from facevae.celeba.tables import (
     write_landmarks,
     write_numbers,
 )
+from facevae.imaging import unread
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
 from facevae.jobs import disk
@@ -37,7 +39,7 @@ from facevae.preparation import disk_needs
 from facevae.sources import synthetic
 from stages import download
 
-OUTPUTS = {IMAGES, ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE, LANDMARKS_FILE, SKIPPED, PAIRS}
+OUTPUTS = {IMAGES, ATTRIBUTES_FILE, PARTITION_FILE, IDENTITY_FILE, LANDMARKS_FILE, SKIPPED, CHANGES, PAIRS}
 
 
 def fetch(tmp_path: Path, workers: int = 1, **changes: object) -> Path:
@@ -116,6 +118,9 @@ def test_the_groups_of_other_sources_are_not_read(tmp_path):
 # --- celeba
 
 
+PARTED = {f"{number:06d}.jpg": (number - 1) % 3 for number in range(1, 7)}
+
+
 @pytest.fixture
 def official(tmp_path):
     """A directory as CelebA's users have it: four images, an annotation of six, CRLF partitions."""
@@ -123,7 +128,7 @@ def official(tmp_path):
     images = [f"{number:06d}.jpg" for number in range(1, 7)]
     write_entries(folder / IMAGES, {f"some/prefix/{name}": encoded(photo(1)) for name in images[:4]})
     write_attributes(folder / ATTRIBUTES_FILE, images, ATTRIBUTES, np.ones((6, 40), int))
-    (folder / PARTITION_FILE).write_bytes(b"".join(b"%s 0\r\n" % name.encode() for name in images))
+    (folder / PARTITION_FILE).write_bytes(b"".join(b"%s %d\r\n" % (name.encode(), PARTED[name]) for name in images))
     write_numbers(folder / IDENTITY_FILE, images, range(6))
     return folder
 
@@ -139,7 +144,9 @@ def test_celebas_zip(tmp_path, official):
     # A row for each image that is there, whatever the lines ended in.
     images = [f"{number:06d}.jpg" for number in range(1, 5)]
     assert parse_attributes(raw / ATTRIBUTES_FILE, ATTRIBUTES).images == images
-    assert (raw / PARTITION_FILE).read_bytes() == b"".join(b"%s 0\n" % image.encode() for image in images)
+    assert (raw / PARTITION_FILE).read_bytes() == b"".join(
+        b"%s %d\n" % (image.encode(), PARTED[image]) for image in images
+    )
     assert (raw / IDENTITY_FILE).read_text() == "".join(f"{image} {row}\n" for row, image in enumerate(images))
     with zipfile.ZipFile(raw / IMAGES) as file:
         assert file.namelist() == [f"img_align_celeba/{number:06d}.jpg" for number in range(1, 5)]
@@ -166,7 +173,7 @@ def test_celebas_drive_folders_and_no_identities(tmp_path, official):
     assert (raw / IDENTITY_FILE).read_bytes() == b"" and len(parse_landmarks(raw / LANDMARKS_FILE)) == 0
     # What a run leaves is a directory with CelebA's files itself.
     (tmp_path / "again").mkdir()
-    for name in OUTPUTS - {PAIRS, SKIPPED}:
+    for name in OUTPUTS - {PAIRS, SKIPPED, CHANGES}:
         shutil.copy(raw / name, tmp_path / "again" / name)
     before = files_below(raw)
     assert files_below(take(tmp_path, tmp_path / "again")) == before
@@ -179,10 +186,9 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "parts"),
     [
-        (lambda folder: shutil.rmtree(folder), ["official", "list_attr_celeba.txt"]),
+        (lambda folder: shutil.rmtree(folder), ["official", "CelebA's files", "no such folder"]),
         (lambda folder: (folder / IMAGES).unlink(), ["official", "img_align_celeba.zip or img_align_celeba", "none"]),
         (lambda folder: cut(folder / IMAGES), [IMAGES, "a whole zip"]),
-        (lambda folder: (folder / PARTITION_FILE).unlink(), ["list_eval_partition.txt", "none"]),
         (lambda folder: cut(folder / ATTRIBUTES_FILE), [ATTRIBUTES_FILE, "line 8", "40 values"]),
         (lambda folder: make_raw(folder, 4), [ATTRIBUTES_FILE, "line 2", "CelebA's 40"]),
         (
@@ -197,7 +203,7 @@ def cut(path: Path) -> None:
         ),
         (lambda folder: (folder / IDENTITY_FILE).write_text("000001.jpg x\n"), [IDENTITY_FILE, "line 1"]),
     ],
-    ids=["folder", "images", "truncated", "partition", "row", "header", "annotation", "unpartitioned", "identity"],
+    ids=["folder", "images", "truncated", "row", "header", "annotation", "unpartitioned", "identity"],
 )
 def test_what_is_wrong_with_celebas_files(tmp_path, official, damage, parts):
     raw = take(tmp_path, official)
@@ -233,8 +239,7 @@ def test_each_file_from_its_own_places(tmp_path, official):
     with open_archive(raw / IMAGES) as archive:
         assert len(archive.names) == 4
     partitions = parse_partitions(raw / PARTITION_FILE).by_stem()
-    by_person = {"000001": "7", "000002": "8", "000003": "7", "000004": "000004.jpg"}
-    assert partitions == {image: partition_by_name(key) for image, key in by_person.items()}
+    assert partitions["000001"] == partitions["000003"] and sorted(set(partitions.values())) == [0, 1, 2]
     assert parse_identities(raw / IDENTITY_FILE).by_stem() == {"000001": 7, "000002": 8, "000003": 7}
     places["identities"] = ["/no/such/directory"]
     with one_line("download.celeba.identities", "/no/such/directory", "download.celeba.identities=[]"):
@@ -257,7 +262,8 @@ def test_the_forms_of_kaggle(tmp_path, official):
         for name in file.namelist():
             (kaggle / "img_align_celeba/img_align_celeba" / Path(name).name).write_bytes(file.read(name))
     tables = {
-        ATTRIBUTES_FILE: (ATTRIBUTES, np.ones((6, 40), int)), PARTITION_FILE: (("partition",), np.zeros((6, 1), int)),
+        ATTRIBUTES_FILE: (ATTRIBUTES, np.ones((6, 40), int)),
+        PARTITION_FILE: (("partition",), [[number] for number in PARTED.values()]),
         LANDMARKS_FILE: (LANDMARKS, landmarks),
     }  # fmt: skip
     for name, (columns, values) in tables.items():
@@ -351,19 +357,19 @@ def test_a_folder_of_images(tmp_path, photos):
     assert table.names == ("Smiling", "Has_Hat")
     assert dict(zip(table.images, table.values.tolist(), strict=True)) == {
         "a_a.jpg": [-1, 1],
-        "b.jpg": [1, -1],
+        "b.png": [1, -1],
         "c.jpg": [-1, -1],
     }
     with open_archive(raw / IMAGES) as archive:
         assert archive.names == sorted(table.images)
-        image = decode(archive.read("b.jpg"), "x")
-        assert image.shape == (230, 200, 3) and np.abs(image.astype(int) - photo(1, 200, 230)).mean() < 2
+        assert archive.read("b.png") == (photos / "b.png").read_bytes(), "as it is"
+        assert decode(archive.read("c.jpg"), "x").shape == (230, 200, 3)
+    with (raw / CHANGES).open() as file:
+        assert {row["image"]: (row["name"], row["change"]) for row in csv.DictReader(file)} == {
+            "a a.jpg": ("a_a.jpg", "renamed"), "c.bmp": ("c.jpg", "converted from BMP (L)"),
+        }  # fmt: skip
     partitions = parse_partitions(raw / PARTITION_FILE).by_stem()
-    assert partitions == {
-        "a_a": partition_by_name("a a.jpg"),
-        "b": partition_by_name("b.png"),
-        "c": partition_by_name("c.bmp"),
-    }
+    assert sorted(partitions.values()) == [0, 1, 2], "a few are dealt out, so that no split is empty"
     assert len(parse_identities(raw / IDENTITY_FILE)) == 3
 
 
@@ -402,15 +408,16 @@ def test_attributes_of_any_name(tmp_path, photos, names):
         assert table.names == tuple(names) and table.values.tolist() == [[1] * len(names)] * 2
 
 
-def test_images_that_are_left_out_are_listed(tmp_path, photos):
-    """In a folder below, or of a format that is not read: not one is lost without a word."""
+def test_images_that_are_left_out_are_listed(tmp_path, photos, monkeypatch):
+    """Without a row, in a folder below too, or of a format that is not read: not one is lost without a word."""
     (photos / "below/deeper").mkdir(parents=True)
     (photos / "below/deeper/d.jpg").write_bytes(encoded(photo(3, 200, 230)))
     (photos / "e.HEIC").write_bytes(b"ftypheic")
     (photos / "f.jp2").write_bytes(b"jP  ")
     lines = ["image,Smiling", "b.png,1", "a a.jpg,1", "c.bmp,0", "e.HEIC,1"]
     write_csv(photos, *lines)
-    with one_line("below/deeper/d.jpg", "in a folder below", "3 bad images in all"):
+    monkeypatch.setattr(unread, "has_heic", lambda: False)
+    with one_line("below/deeper/d.jpg", "no row in attributes.csv", "3 bad images in all"):
         take_photos(tmp_path)
     raw = take_photos(tmp_path, "skip")
     with (raw / SKIPPED).open() as file:
@@ -435,7 +442,7 @@ def test_an_avif_photo_and_a_turned_tiff(tmp_path, photos):
 @pytest.mark.parametrize(
     ("lines", "parts"),
     [
-        (["file,Smiling", "b.png,1"], ["line 1", "a header image,", "file,Smiling"]),
+        (["photo,Smiling", "b.png,1"], ["line 1", "a header image,", "photo,Smiling"]),
         (["image", "b.png"], ["line 1"]),
         (["image,A,A", "b.png,1,1"], ["line 1", "different names"]),
         (["image,A B,A_B", "b.png,1,1"], ["line 1", "different names"]),
@@ -448,8 +455,9 @@ def test_an_avif_photo_and_a_turned_tiff(tmp_path, photos):
         (["image,A", "b.png,1", "", "a a.jpg"], ["line 4", "2 cells", "1"]),
         (["image,A", "b.png,1", "a a.jpg,1,0"], ["line 3", "2 cells", "3"]),
         (["image,A", "b.png,1,"], ["line 2", "2 cells", "3"]),
-        (["image,A,B", "b.png,1,"], ["line 2, B", "''"]),
-        (["image,A", "b.png,1.0"], ["line 2, A", "'1.0'"]),
+        (["image,A,partition", "b.png,1,"], ["line 2, partition", "''"]),
+        (["image,A", "b.png,1.0"], ["line 2, A", "'1.0'", "download.folder.threshold"]),
+        (["image,A", "b.png,0.3"], ["line 2, A", "'0.3'", "download.folder.threshold"]),
         (["image,A", "b.png,NA"], ["line 2, A", "'NA'"]),
         (["image,A", '"b.png,1'], ["attributes.csv", "a CSV"]),
         (["image,A,Split", "b.png,1,0"], ["line 1", "Split", "perhaps the partition"]),
@@ -519,7 +527,7 @@ def test_wrong_folders_and_images(tmp_path, photos):
     (photos / "b.png").unlink()
     (photos / "c.png").write_bytes(encoded(photo(1, 200, 230), "PNG"))
     write_csv(photos, "image,A", "c.png,1", "a a.jpg,1", "c.bmp,1")
-    with one_line("photos", "c.bmp and c.png"):
+    with one_line("photos, c.bmp", "one of several images of this name, c.png another"):
         take_photos(tmp_path)
     for path in photos.iterdir():
         if path.suffix != ".csv":

@@ -144,7 +144,7 @@ def test_cover_fills_the_size_from_the_centre():
 def test_stem():
     assert [stem(name) for name in ("000001.jpg", "a/b.c.png", "bare", ".hidden")] == [
         "000001",
-        "b.c",
+        "a/b.c",
         "bare",
         ".hidden",
     ]

@@ -13,6 +13,7 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import FORMATS, decode, resize_to_fill
 from facevae.imaging.frames import SquareFrame, VaeCrop
 from facevae.imaging.names import IMAGE_SUFFIXES
+from facevae.imaging.unread import HEIC_SUFFIXES, has_heic, unread_ending
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,22 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
 def _images_in(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    suffixes = IMAGE_SUFFIXES | HEIC_SUFFIXES if has_heic() else IMAGE_SUFFIXES
+    images = [path for path in entries if path.suffix.lower() in suffixes and path.is_file()]
     folders = [path.name for path in entries if path.is_dir()]
     others = [path.name for path in entries if path not in images and not path.is_dir()]
     if not images:
         found = f"none, but {_listed(others + folders)}" if others or folders else "none"
+        unread = next(filter(None, (unread_ending(Path(name).suffix.lower()) for name in others)), None)
         raise FacevaeError(
-            where=folder, expected=f"images ({', '.join(FORMATS)})", found=found,
+            where=folder, expected=f"images ({', '.join(FORMATS)})", found=f"{found} ({unread})" if unread else found,
             fix="name a folder that holds some, or convert these" if others else "name a folder that holds some",
         )  # fmt: skip
-    if others:
-        print(f"note: {folder}: left out {_listed(others)}: not {', '.join(FORMATS)}", file=sys.stderr)
+    left: dict[str, list[str]] = {}
+    for name in others:
+        left.setdefault(unread_ending(Path(name).suffix.lower()) or f"not {', '.join(FORMATS)}", []).append(name)
+    for reason, names in left.items():
+        print(f"note: {folder}: left out {_listed(names)}: {reason}", file=sys.stderr)
     if folders:
         print(f"note: {folder}: not looked into {_listed(folders)}: name a folder to take its images", file=sys.stderr)
     return images
@@ -110,10 +116,15 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 def read_image(path: Path) -> np.ndarray:
     """The image in a file, upright, RGB: (height, width, 3) uint8. Raises FacevaeError if it is not a whole one."""
+    # Many cameras' raw files are TIFFs to Pillow, which would show their thumbnail.
+    if unread := unread_ending(path.suffix.lower()):
+        raise FacevaeError(
+            where=path, expected=f"an image ({', '.join(FORMATS)})", found=unread, fix="name another image"
+        )
     try:
         return decode(path.read_bytes(), path)
     except FacevaeError as error:
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
             raise
         raise FacevaeError(
             where=path, expected=f"an image ({', '.join(FORMATS)})", found=error.found,

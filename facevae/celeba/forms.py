@@ -25,7 +25,7 @@ from facevae.celeba.tables import (
     quoted,
 )
 from facevae.core.errors import FacevaeError
-from facevae.imaging.names import IMAGE_SUFFIXES
+from facevae.imaging.names import IMAGE_FOLDER, IMAGE_SUFFIXES
 
 _FIX = "fetch the file again or correct that line"
 
@@ -33,6 +33,9 @@ _FIX = "fetch the file again or correct that line"
 _LONGEST_LINE = 65_536
 
 _ROWS_AT_ONCE = 4096
+
+# Some write it before each image's name.
+_FOLDER = f"{IMAGE_FOLDER}/"
 
 
 @dataclass(frozen=True)
@@ -191,9 +194,9 @@ def _is_image(word: str) -> bool:
 
 
 def _index_columns(header: Sequence[str], row: str) -> int:
-    """1 if the first column, which has no name, numbers the rows, as pandas writes it; else 0."""
+    """1 if the first column numbers the rows, without a name or with one, as pandas writes it; else 0."""
     cells = _words(row)
-    return int(len(cells) > 1 and header[0] == "" and cells[0].isdigit() and _is_image(cells[1]))
+    return int(len(cells) > 1 and len(header) > 2 and cells[0].isdigit() and _is_image(cells[1]))
 
 
 def _read(
@@ -211,7 +214,7 @@ def _read(
             known = np.array([value is not None for value in numbers])[codes].all(1)
             named = np.array([name.fullmatch(one) is not None for one in names])
             raise _bad_row(text, number + int((known & named).argmin()), form, cells)
-        images.append(np.array([one.encode() for one in names]))
+        images.append(np.array([one.removeprefix(_FOLDER).encode() for one in names]))
         values.append(convert(np.array(numbers, np.int64)[codes]))
         number += len(names)
     # The largest width of all chunks; a list of them would be as wide anyway.

@@ -41,7 +41,23 @@ def partition_by_order(index: int, count: int) -> int:
 
 def partition_by_name(name: str) -> int:
     """Partition of the image called `name`, in CelebA's proportions whatever other images there are."""
-    return _partition_at(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64)
+    return _partition_at(_position(name))
+
+
+def split_by_keys(keys: Sequence[str]) -> list[int]:
+    """The partition of each image by the name of whom it shows, or its own: `partition_by_name`.
+
+    Where that leaves a partition empty, among a few names, they are dealt out in the order of their hashes, so that
+    with three names or more none is.
+    """
+    found = {key: partition_by_name(key) for key in dict.fromkeys(keys)}
+    if len(set(found.values())) < len(PARTITIONS) <= len(found):
+        ordered = sorted(found, key=_position)
+        valid, test = (max(1, round(share * len(ordered))) for share in CELEBA_SHARES[1:])
+        for index, key in enumerate(ordered):
+            left = len(ordered) - index
+            found[key] = 2 if left <= test else 1 if left <= test + valid else 0
+    return [found[key] for key in keys]
 
 
 def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
@@ -74,6 +90,10 @@ def evenly_spaced(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:
         return items
     rows = np.arange(count) * len(items) // count
     return items.take(rows) if isinstance(items, Names) else [items[row] for row in rows]
+
+
+def _position(name: str) -> float:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def _partition_at(position: float) -> int:

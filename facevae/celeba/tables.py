@@ -26,8 +26,6 @@ from facevae.imaging.names import stem
 
 IMAGES = "img_align_celeba.zip"
 
-IMAGE_FOLDER = "img_align_celeba"
-
 ATTRIBUTES_FILE = "list_attr_celeba.txt"
 
 PARTITION_FILE = "list_eval_partition.txt"
@@ -39,6 +37,8 @@ LANDMARKS_FILE = "list_landmarks_align_celeba.txt"
 PAIRS = "pairs.zip"
 
 SKIPPED = "skipped.csv"
+
+CHANGES = "changes.csv"
 
 _PARTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 
@@ -52,7 +52,10 @@ _BYTES_AT_ONCE = 131_072
 
 
 class ImageIndex:
-    """Row number of each image, by the stem of its name. `names`: (N,) bytes in UTF-8, the file names as they stand."""
+    """Row number of each image, by the stem of its name, with its folders.
+
+    `names`: (N,) bytes in UTF-8, the file names as they stand.
+    """
 
     def __init__(self, path: Path, names: np.ndarray, first_line: int, fix: str = _FIX) -> None:
         self.path, self.names = path, names
@@ -166,7 +169,10 @@ class LandmarkTable(_Table):
 def read_attributes(path: Path) -> AttributeTable:
     """Read what `write_attributes` wrote. Raises FacevaeError naming the line that is anything else."""
     with _opened(path) as file:
-        count, names = file.readline(), tuple(_text(path, 2, file.readline()).split())
+        count, header = file.readline(), file.readline()
+        names = tuple(_text(path, 2, header).split())
+        if header != f"{' '.join(names)}\n".encode() or b"\0" in header or len(set(names)) < len(names):
+            raise _damaged(path, 2, "different names of attributes, or an empty line", header)
         images, bits = [np.empty(0, "S1")], [pack_values(np.empty((0, len(names)), np.int8))]
         for rows in _rows(path, file, 3, rb"([^\s\0]+)((?:  1| -1|  0){%d})\n" % len(names)):
             # Three bytes for each value: its sign, or a space, and its digit.

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.imaging.names import IMAGE_SUFFIXES, Names, stem
+from facevae.imaging.names import IMAGE_FOLDER, IMAGE_SUFFIXES, Names, stem
 from facevae.imaging.tiff import SUFFIX, TiffFormat
+from facevae.imaging.unread import UNREAD_SUFFIXES
 from facevae.imaging.zip_format import Entry, ZipReader, open_zip, read_entry, stored_header, stored_size, write_zip
 from facevae.jobs.disk import require_space
 from facevae.jobs.progress import track
@@ -31,6 +32,8 @@ FACTS = "facts.json"
 AT_ONCE = 16
 
 """Images that a process takes at a time: a megabyte or two, written in one go."""
+
+_RAW_FOLDER = f"{IMAGE_FOLDER}/"
 
 # Of a zip's entries; smaller than most images, so that reading a few here and there costs little.
 _READ_AHEAD = 65_536
@@ -50,11 +53,12 @@ class Flaw(NamedTuple):
 class Archive:
     """An archive open for reading; made by `open_archive`.
 
-    `names`: the images' file names, without folders, sorted. `facts`: {} if a stage did not make it.
+    `names`: the images' names, sorted: their paths below IMAGE_FOLDER, or in an archive that begins with facts.json;
+    elsewhere, and if it is taken as `flat`, their file names. `facts`: {} if a stage did not make it.
     """
 
-    def __init__(self, path: Path, zip_file: ZipReader, flaws: list[Flaw] | None) -> None:
-        self.path, self._zip = path, zip_file
+    def __init__(self, path: Path, zip_file: ZipReader, flaws: list[Flaw] | None, flat: bool) -> None:
+        self.path, self._zip, self._flat = path, zip_file, flat
         self.facts: dict[str, Any] = {}
         self.names = Names(np.empty(0, "S1"))
         # Of each image: 23 bytes, in the order of the names.
@@ -109,15 +113,22 @@ class Archive:
         names, count, width = bytearray(), 0, 0
         for entry in self._zip.entries():
             folder, slash, name = entry.name.rpartition("/")
+            suffix = os.path.splitext(name)[1].lower()
             if entry.name == FACTS:
                 facts = entry
-            if os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
+            if suffix in UNREAD_SUFFIXES and flaws is not None:
+                flaws.append(Flaw(entry.name, UNREAD_SUFFIXES[suffix]))
+            if suffix not in IMAGE_SUFFIXES:
                 continue
             if entry.flaw:
                 self._refuse(flaws, entry.name, entry.flaw)
                 continue
             if name.startswith("."):
                 continue
+            if not self._flat and entry.name.startswith(_RAW_FOLDER):
+                folder, slash, name = "", _RAW_FOLDER, entry.name[len(_RAW_FOLDER) :]
+            elif not self._flat and facts is not None:
+                folder, slash, name = "", "", entry.name
             encoded = name.encode()
             names += encoded + b"\n"
             count, width = count + 1, max(width, len(encoded))
@@ -168,14 +179,14 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: Path, flaws: list[Flaw] | None = None) -> Iterator[Archive]:
-    """Open an archive, made by a stage or not; its images may lie in any folder.
+def open_archive(path: Path, flaws: list[Flaw] | None = None, flat: bool = False) -> Iterator[Archive]:
+    """Open an archive, made by a stage or not; its images may lie in any folder, which if `flat` is no part of a name.
 
     Raises FacevaeError if it is no whole zip or has no image. What is wrong with single images, an unsafe name, a link,
     a name that two of them have, is an error too; or, if a list is given, added to `flaws` and left out.
     """
     with open_zip(path) as file:
-        yield Archive(path, file, flaws)
+        yield Archive(path, file, flaws, flat)
 
 
 def where_in(path: Path, name: str) -> str:

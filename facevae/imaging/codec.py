@@ -4,16 +4,20 @@ An image is `(height, width, 3)` uint8 RGB everywhere; a size is `(width, height
 """
 
 import io
+import struct
 import warnings
 import zlib
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facevae.core.errors import FacevaeError
 from facevae.imaging.frames import Resample
+from facevae.imaging.unread import has_heic, is_heic, register_heic, unread_content
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
+"""What Pillow calls them; HEIF comes with pillow-heif."""
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and of TIFF
 
@@ -43,24 +47,39 @@ def decode(data: bytes, where: object) -> np.ndarray:
 def decode_image(data: bytes, where: object) -> Image.Image:
     """As `decode`, but an image of Pillow's, of mode RGB."""
     try:
-        with _opened(data) as image:
+        with _opened(io.BytesIO(data)) as image:
             if image.getexif().get(_ORIENTATION, 1) != 1:
                 return _as_rgb(ImageOps.exif_transpose(image))
             return _as_rgb(image)
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
-        raise _not_an_image(where, data, error) from None
+        raise _not_an_image(where, io.BytesIO(data), error) from None
+
+
+class Header(NamedTuple):
+    """What an image's header says: Pillow's names of format and mode, the upright size, whether it must be turned."""
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    turned: bool
+
+
+def read_header(file: BinaryIO, where: object) -> Header:
+    """The header of the image in `file`, whose pixels are not read. Raises as `decode` does."""
+    try:
+        with _opened(file) as image:
+            # Pillow gives a TIFF's upright size, and a TIFF's only, before it has been decoded.
+            width, height = (image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]) if image.format == "TIFF" else image.size
+            orientation = image.getexif().get(_ORIENTATION, 1) if _may_have_exif(image, file) else 1
+            size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)  # those that lie on their side
+            return Header(image.format or "", image.mode, size, orientation in range(2, 9))
+    except Exception as error:
+        raise _not_an_image(where, file, error) from None
 
 
 def decoded_size(data: bytes, where: object) -> tuple[int, int]:
     """The upright size of the image in `data`, read from its header alone. Raises as `decode` does."""
-    try:
-        with _opened(data) as image:
-            # Pillow gives a TIFF's upright size, and a TIFF's only, before it has been decoded.
-            width, height = (image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]) if image.format == "TIFF" else image.size
-            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)  # those that lie on their side
-            return (height, width) if turned else (width, height)
-    except Exception as error:
-        raise _not_an_image(where, data, error) from None
+    return read_header(io.BytesIO(data), where).size
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -81,15 +100,33 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(file: BinaryIO) -> Image.Image:
     """The image, of which only the header has been read."""
+    formats, begin = FORMATS, file.read(32)
+    file.seek(0)
+    if is_heic(begin) and has_heic():
+        register_heic()
+        formats = ("HEIF",)
     with warnings.catch_warnings():
         # Pillow's own limit warns first; ours is lower and an error.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(file, formats=formats)
     if image.width * image.height > LARGEST:
         raise _TooLargeError(f"{image.width}x{image.height} pixels")
     return image
+
+
+def _may_have_exif(image: Image.Image, file: BinaryIO) -> bool:
+    """Whether to ask for it: for a PNG's, which may stand after the pixels, Pillow decodes these."""
+    if image.format != "PNG" or "exif" in image.info or "Raw profile type exif" in image.info:
+        return True
+    at = 8
+    while len(chunk := (file.seek(at), file.read(8))[1]) == 8:
+        length, kind = struct.unpack(">I4s", chunk)
+        if kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
+            return True
+        at += 12 + length
+    return False
 
 
 class _TooLargeError(Exception):
@@ -115,13 +152,15 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _not_an_image(where: object, data: bytes, error: Exception) -> FacevaeError:
+def _not_an_image(where: object, file: BinaryIO, error: Exception) -> FacevaeError:
     if isinstance(error, _TooLargeError | Image.DecompressionBombError):
         found = str(error) if isinstance(error, _TooLargeError) else "one that claims to be far larger"
         return FacevaeError(
             where=where, expected=f"at most {LARGEST:,} pixels", found=found, fix="scale it down or remove the file"
         )
+    file.seek(0)
+    unread = unread_content(file.read(32))
     # What Pillow says of unknown bytes is where it looked at them, an address in memory.
     why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
-    kind = f"{len(data)} bytes that are not ({why})"
+    kind = unread or f"{file.seek(0, io.SEEK_END)} bytes that are not ({why})"
     return FacevaeError(where=where, expected="a whole image", found=kind, fix="replace or remove the file")

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_FOLDER = "img_align_celeba"
 
-UNREAD_SUFFIXES = frozenset(
-    {".arw", ".cr2", ".cr3", ".dng", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".nef", ".orf", ".raf", ".rw2"}
-)
-"""Of photographs in formats that are not read: HEIC, JPEG 2000, JPEG XL, and cameras' own."""
+"""The folder of the raw images in their archive; folders below it are part of their names."""
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
 
 
 def stem(name: str) -> str:
-    """The identity of an image whatever its format: its file name without folders and suffix."""
-    name = name[name.rfind("/") + 1 :]
-    return name[: name.rfind(".")] if name.rfind(".") > 0 else name
+    """The identity of an image whatever its format: its name, with its folders, without the suffix."""
+    return name[: name.rfind(".")] if name.rfind(".") > name.rfind("/") + 1 else name
 
 
 class Names(Sequence[str]):

@@ -1,25 +1,27 @@
 """The source of real faces: CelebA's own files, or a part of them, wherever they are."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.forms import parse_attributes, parse_identities, parse_landmarks, parse_partitions
 from facevae.celeba.pairs import write_pairs
-from facevae.celeba.splits import partition_by_name
+from facevae.celeba.splits import PARTITIONS, split_by_keys
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
+    CHANGES,
     IDENTITY_FILE,
-    IMAGE_FOLDER,
     IMAGES,
     LANDMARKS,
     LANDMARKS_FILE,
     PAIRS,
     PARTITION_FILE,
     SKIPPED,
+    NumberTable,
     write_attributes,
     write_landmarks,
     write_numbers,
@@ -27,14 +29,15 @@ from facevae.celeba.tables import (
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.imaging.archive import Flaw, open_archive
+from facevae.imaging.names import IMAGE_FOLDER, stem
 from facevae.imaging.zip_format import write_zip
 from facevae.jobs.disk import require_space
 from facevae.jobs.progress import track
-from facevae.sources.inspection import Images, OnBadImage, look_at, refuse, write_flaws
-from facevae.sources.locate import WANTED, acquire, find
+from facevae.sources.images import FolderImages
+from facevae.sources.inspection import Images, OnBadImage, look_at, refuse, write_changes, write_flaws
+from facevae.sources.locate import WANTED, acquire, celeba_folder, find
 from facevae.sources.paths import resolve_path
-from facevae.sources.photos import image_files
-from facevae.sources.urls import PlaceText
+from facevae.sources.urls import PlaceText, local_path, parse_place
 
 CELEBA_IMAGES, CELEBA_BYTES = 202_599, 1_443_490_838
 
@@ -44,7 +47,8 @@ CELEBA_IMAGES, CELEBA_BYTES = 202_599, 1_443_490_838
 class CelebaSettings(Section):
     """Section download.celeba: the directory that holds CelebA's files; or, if null, the places of each of them.
 
-    No places for a file: it is not wanted. Without partitions each person gets one, without identities each image.
+    No places for a file: it is not wanted, from the directory neither. Without partitions each person gets one, without
+    identities each image.
     """
 
     path: str | None
@@ -81,15 +85,11 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
         require_space(made / IMAGES, _bytes_of(files["images"]), "the images")
         _pack(images, names, made / IMAGES)
     write_flaws(made / SKIPPED, flaws)
+    write_changes(made / CHANGES, [], flaws)
     write_attributes(made / ATTRIBUTES_FILE, names, table.names, table.values_at(table.rows(names, "annotation")))
     persons = np.full(len(names), -1) if identities is None else identities.find(names)
     write_numbers(made / IDENTITY_FILE, *_known(names, persons))
-    if partitions is not None:
-        write_numbers(made / PARTITION_FILE, names, partitions.of(names, "partition"))
-    else:
-        # By person, so that nobody stands in two of them; who is not known by the image.
-        keys = (name if person < 0 else str(person) for name, person in zip(names, persons, strict=True))
-        write_numbers(made / PARTITION_FILE, names, map(partition_by_name, keys))
+    write_numbers(made / PARTITION_FILE, names, _split(names, partitions, persons))
     if landmarks is None:
         write_landmarks(made / LANDMARKS_FILE, [], np.empty((0, len(LANDMARKS))))
     else:
@@ -99,11 +99,52 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
     return len(names)
 
 
-def expected_size(settings: CelebaSettings) -> tuple[int, int]:
-    """About how many images there will be, and how many bytes they are: all of CelebA, or what lies there."""
-    found = None if settings.path is None else find(resolve_path(settings.path), WANTED["images"])
+def _split(names: list[str], partitions: NumberTable | None, persons: np.ndarray) -> Iterable[int]:
+    """CelebA's partitions; where there are none, or one of them has none of these images, a split by persons.
+
+    So nobody stands in two of them; who is not known counts by the image. A line says so.
+    """
+    if partitions is not None:
+        found = partitions.of(names, "partition")
+        counts = np.bincount(found, minlength=len(PARTITIONS))
+        if counts.all():
+            return found
+        said = ", ".join(f"{count:,} {name}" for count, name in zip(counts, PARTITIONS, strict=True))
+        why = f"CelebA's partitions leave one empty ({said})"
+    else:
+        why = "no partition file"
+    known = "person" if (persons >= 0).any() else "image"
+    made = split_by_keys([name if person < 0 else str(person) for name, person in zip(names, persons, strict=True)])
+    counts = np.bincount(made, minlength=len(PARTITIONS))
+    said = ", ".join(f"{count:,} {name}" for count, name in zip(counts, PARTITIONS, strict=True))
+    print(f"{why}: split by a hash of each {known} instead: {said}", flush=True)
+    return made
+
+
+def expected_size(settings: CelebaSettings, downloads: Path) -> tuple[int, int] | None:
+    """About how many images there will be, and how many bytes they are: what lies there, or all of CelebA.
+
+    None where nothing lies there and nothing can be fetched. Raises FacevaeError if the directory is not there.
+    """
+    found = _local_images(settings, downloads)
+    places = [] if settings.path is not None else [parse_place(text) for text in settings.images]
+    if found is None and all(place.kind in ("directory", "file") for place in places):
+        return None
     size = CELEBA_BYTES if found is None else _bytes_of(found)
     return round(CELEBA_IMAGES * size / CELEBA_BYTES), size
+
+
+def _local_images(settings: CelebaSettings, downloads: Path) -> Path | None:
+    """The images that are on this machine already, if they are."""
+    wanted = WANTED["images"]
+    if settings.path is not None:
+        return find(celeba_folder(resolve_path(settings.path)), wanted)
+    for place in map(parse_place, settings.images):
+        path = local_path(place, wanted.name) if place.kind in ("directory", "file") else downloads / wanted.name
+        found = find(path, wanted) if path.is_dir() else path if path.is_file() else None
+        if found is not None:
+            return found
+    return None
 
 
 def _bytes_of(path: Path) -> int:
@@ -114,28 +155,30 @@ def _bytes_of(path: Path) -> int:
 
 def _files(settings: CelebaSettings, downloads: Path) -> dict[str, Path]:
     """Where each file that is wanted lies now, by its name in the settings."""
+    places = {
+        "attributes": settings.attributes,
+        "partitions": settings.partitions,
+        "identities": settings.identities,
+        "landmarks": settings.landmarks,
+        "images": settings.images,
+    }
     if settings.path is None:
-        places = {
-            "attributes": settings.attributes,
-            "partitions": settings.partitions,
-            "identities": settings.identities,
-            "landmarks": settings.landmarks,
-            "images": settings.images,
-        }
         for key in ("attributes", "images"):
             if not places[key]:
                 raise FacevaeError(
                     where=f"download.celeba.{key}", expected="a place", found="an empty list", fix="name one"
                 )
         return {key: _acquired(key, named, downloads) for key, named in places.items() if named}
-    folder = resolve_path(settings.path)
-    files = {key: path for key, wanted in WANTED.items() if (path := find(folder, wanted)) is not None}
-    for key in ("attributes", "partitions", "images"):
+    folder = celeba_folder(resolve_path(settings.path))
+    wanted = {key: one for key, one in WANTED.items() if places[key] or key in ("attributes", "images")}
+    files = {key: path for key, one in wanted.items() if (path := find(folder, one)) is not None}
+    for key in ("attributes", "images"):
         if key not in files:
-            wanted = WANTED[key]
+            there = sorted(path.name for path in folder.iterdir() if path.name[:1] != ".")
             raise FacevaeError(
-                where=folder, expected=" or ".join((wanted.name, *wanted.others)), found="none",
-                fix="set download.celeba.path to the directory that holds CelebA's files",
+                where=folder, expected=" or ".join(WANTED[key].names()),
+                found=f"none, but {', '.join(there[:6])}{' ...' * (len(there) > 6)}" if there else "an empty folder",
+                fix="set download.celeba.path to the directory that holds CelebA's files; unpack what is a .7z",
             )  # fmt: skip
     return files
 
@@ -151,11 +194,18 @@ def _acquired(key: str, places: list[str], downloads: Path) -> Path:
 
 
 class _Folder:
-    """Unpacked images, in any folder below `path`, as in a zip; what can't be taken of them is added to `flaws`."""
+    """Unpacked images, in any folder below `path`, by file name, as in a zip.
+
+    What can't be taken of them is added to `flaws`: of several whose names differ in folder or ending alone none is.
+    """
 
     def __init__(self, path: Path, flaws: list[Flaw]) -> None:
-        self._files, left_out = image_files(path, below=True)
-        flaws += left_out
+        found = FolderImages(path, heic=False)
+        flaws += found.flaws
+        stems = Counter(stem(PurePosixPath(name).name) for name in found.names)
+        doubles = {name for name in found.names if stems[stem(PurePosixPath(name).name)] > 1}
+        flaws += [Flaw(name, "one of several images of this name") for name in sorted(doubles)]
+        self._files = {PurePosixPath(name).name: path / name for name in found.names if name not in doubles}
         self.names = sorted(self._files)
 
     def read(self, name: str) -> bytes:
@@ -171,7 +221,7 @@ def _open_images(path: Path, flaws: list[Flaw]) -> Iterator[Images]:
     if path.is_dir():
         yield _Folder(path, flaws)
     else:
-        with open_archive(path, flaws) as archive:
+        with open_archive(path, flaws, flat=True) as archive:
             yield archive
 
 

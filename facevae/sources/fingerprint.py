@@ -86,12 +86,18 @@ def _celeba_paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """CelebA's files in `path`, or in those of each file's places that are directories."""
     # Imported here: the libraries that they load are slow to start, and the other sources do without.
     from facevae.core.errors import FacevaeError
-    from facevae.sources.locate import WANTED, find
+    from facevae.sources.locate import WANTED, celeba_folder, find
     from facevae.sources.urls import local_path, parse_place
 
+    folder = None
+    if isinstance(settings.get("path"), str):
+        try:
+            folder = celeba_folder(resolve_path(settings["path"]))
+        except FacevaeError:  # which download says
+            return
     for key, wanted in WANTED.items():
-        if isinstance(settings.get("path"), str):
-            found = find(resolve_path(settings["path"]), wanted)
+        if folder is not None:
+            found = find(folder, wanted)
             if found is not None:
                 yield f"path: {key}", found
             continue

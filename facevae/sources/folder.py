@@ -1,15 +1,19 @@
-"""The source of a person's own faces: a folder of images and a CSV, brought into CelebA's form."""
+"""The source of a person's own faces: a folder of images or parquet files, brought into CelebA's form."""
 
+import io
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from facevae.celeba.pairs import write_pairs
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
+    CHANGES,
     IDENTITY_FILE,
-    IMAGE_FOLDER,
     IMAGES,
     LANDMARKS_FILE,
     PAIRS,
@@ -22,61 +26,106 @@ from facevae.celeba.tables import (
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.imaging.archive import Flaw
-from facevae.imaging.codec import decode, encode_jpeg, resize_to_fill
+from facevae.imaging.codec import decode, encode_jpeg, read_header, resize_to_fill
+from facevae.imaging.names import IMAGE_FOLDER
 from facevae.imaging.zip_format import write_zip
 from facevae.jobs.progress import track
 from facevae.jobs.workers import ordered_map
-from facevae.sources.inspection import OnBadImage, refuse, write_flaws
+from facevae.sources.images import FolderImages, read_item
+from facevae.sources.inspection import OnBadImage, refuse, write_changes, write_flaws
+from facevae.sources.labels import read_labels
+from facevae.sources.parquet import ParquetImages, is_parquet
 from facevae.sources.paths import resolve_path
-from facevae.sources.photos import Photo, read_photos
+from facevae.sources.photos import PhotoSource, Plan, changes_of, describe, plan_photos
 
 
 class FolderSettings(Section):
-    """Section download.folder: a folder of images, and a CSV with a header image,<attribute>,..."""
+    """Section download.folder: a folder of images or parquet files, and a CSV with a header image,<attribute>,...
+
+    `attributes` null: without any, or those of the parquet files. `persons`: folder, the first folder of an image's
+    path; column, that of the CSV; null: the column if there is one. `threshold`: the least probability that is a yes.
+    """
 
     images: str
-    attributes: str
+    attributes: str | None
+    persons: Literal["folder", "column"] | None = None
+    threshold: float | None = Field(default=None, gt=0, le=1)
     on_bad_image: OnBadImage
 
 
-def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
-    """Write a person's images to the folder `made`, as RGB JPEGs under their own names; returns how many.
+def plan_folder(settings: FolderSettings, workers: int) -> tuple[PhotoSource, Plan]:
+    """What would be taken, by names, labels and headers. Raises FacevaeError as `take_folder` does, but for pixels."""
+    path = resolve_path(settings.images)
+    source = ParquetImages(path) if is_parquet(path) else FolderImages(path)
+    labels, what = None, str(path)
+    if settings.attributes is not None:
+        table = resolve_path(settings.attributes)
+        labels, what = read_labels(table, settings.threshold), table.name
+    elif isinstance(source, ParquetImages):
+        labels = source.labels(settings.threshold)
+    return source, plan_photos(source, labels, settings.persons, settings.on_bad_image == "skip", what, workers)
 
-    Images of one size keep it. Images of different sizes are scaled to cover CelebA's 178x218, and what
-    sticks out is cut off evenly. Raises FacevaeError for images that can't be used, unless these are to be skipped.
+
+def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
+    """Write a person's images to the folder `made`, under their own names; returns how many.
+
+    An RGB JPEG, PNG or WebP that is upright is packed as it is, others become JPEGs. Images of one size keep it. Images
+    of different sizes are scaled to cover CelebA's 178x218, and what sticks out is cut off evenly. Raises FacevaeError
+    for images that can't be used, unless these are to be skipped.
     """
-    folder = resolve_path(settings.images)
-    found = read_photos(folder, resolve_path(settings.attributes))
-    flaws, packed = list(found.flaws), []
-    converted = ordered_map(partial(_reencode, found.size), (photo.file for photo in found.photos), workers)
+    source, plan = plan_folder(settings, workers)
+    flaws, lost = list(plan.flaws), set[int]()
+    items = source.items([photo.place for photo in plan.photos])
+    brought = ordered_map(partial(_bring, plan.size), items, workers, total=len(plan.photos))
     with write_zip(made / IMAGES) as file:
-        for photo, data in zip(found.photos, track(converted, len(found.photos), "convert images"), strict=True):
+        for index, data in enumerate(track(brought, len(plan.photos), "convert images")):
+            photo = plan.photos[index]
             if isinstance(data, str):
-                flaws.append(Flaw(photo.file.name, data))
+                flaws.append(Flaw(photo.name, data))
+                lost.add(index)
             else:
                 file.add(f"{IMAGE_FOLDER}/{photo.entry}", data)
-                packed.append(photo)
-    write_flaws(made / SKIPPED, refuse(flaws, folder, settings.on_bad_image, len(packed)))
-    _write_annotation(made, packed, found.names)
-    return len(packed)
+    plan = plan.without(lost) if lost else plan
+    flaws = refuse(flaws, resolve_path(settings.images), settings.on_bad_image, len(plan.photos))
+    write_flaws(made / SKIPPED, flaws)
+    write_changes(made / CHANGES, changes_of_plan(plan), flaws)
+    _write_annotation(made, plan)
+    for line in describe(plan):
+        print(line, flush=True)
+    return len(plan.photos)
 
 
-def _write_annotation(made: Path, photos: list[Photo], attributes: tuple[str, ...]) -> None:
-    entries = [photo.entry for photo in photos]
-    write_attributes(made / ATTRIBUTES_FILE, entries, attributes, np.array([photo.values for photo in photos], np.int8))
-    write_numbers(made / PARTITION_FILE, entries, [photo.partition for photo in photos])
+def changes_of_plan(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Of each image that is changed its name, that in the archive, and what is done to it."""
+    for photo in plan.photos:
+        changes = changes_of(photo.header, plan.size)
+        if photo.entry != photo.name and not changes:
+            changes = ["renamed"]
+        if changes:
+            yield photo.name, photo.entry, "; ".join(changes)
+
+
+def _write_annotation(made: Path, plan: Plan) -> None:
+    entries = [photo.entry for photo in plan.photos]
+    write_attributes(made / ATTRIBUTES_FILE, entries, plan.names, plan.values)
+    write_numbers(made / PARTITION_FILE, entries, plan.partitions)
     # Where nothing is known about who is who, each image counts as another person.
     numbers: dict[str, int] = {}
-    persons = [numbers.setdefault(photo.person, len(numbers) + 1) for photo in photos]
+    persons = [numbers.setdefault(photo.person, len(numbers) + 1) for photo in plan.photos]
     write_numbers(made / IDENTITY_FILE, entries, persons)
     write_landmarks(made / LANDMARKS_FILE, [], np.empty((0, 10)))
     write_pairs(made / PAIRS, ())
 
 
-def _reencode(size: tuple[int, int] | None, file: Path) -> bytes | str:
-    """An image as a JPEG, or what is wrong with it."""
+def _bring(size: tuple[int, int] | None, item: str | bytes) -> bytes | str:
+    """An image as it is packed, or what is wrong with it. It is decoded in any case: a cut-off one is found here."""
     try:
-        image = decode(file.read_bytes(), file)
+        data = read_item(item)
+        header, image = read_header(io.BytesIO(data), ""), decode(data, "")
     except FacevaeError as error:
         return error.found
+    except OSError as error:
+        return f"a file that can't be read ({error.strerror})"
+    if not changes_of(header, size):
+        return data
     return encode_jpeg(image if size is None else resize_to_fill(image, size))

@@ -80,6 +80,18 @@ def write_flaws(path: Path, flaws: Iterable[Flaw]) -> None:
         writer.writerows(flaws)
 
 
+def write_changes(path: Path, changes: Iterable[tuple[str, str, str]], flaws: Iterable[Flaw]) -> None:
+    """Write a CSV of what was done to images: an image's name, that in the archive, and what; the left out ones last.
+
+    An image that is packed as it is, under its own name, has no row.
+    """
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", "name", "change"])
+        writer.writerows(changes)
+        writer.writerows((flaw.image, "", f"left out: {flaw.reason}") for flaw in flaws)
+
+
 def _with_bytes(images: Images, names: Iterable[str]) -> Iterator[tuple[str, bytes] | str]:
     for name in names:
         try:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGE_FOLDER, IMAGES, LANDMARKS_FILE, PARTITION_FILE
+from facevae.celeba.tables import ATTRIBUTES_FILE, IDENTITY_FILE, IMAGES, LANDMARKS_FILE, PARTITION_FILE
 from facevae.core.errors import FacevaeError
+from facevae.imaging.names import IMAGE_FOLDER
 from facevae.sources.failures import Failures
 from facevae.sources.google_drive import download_from_drive
 from facevae.sources.http import download, md5_of
@@ -47,7 +48,7 @@ WANTED = {
         _table("partitions", PARTITION_FILE, "d32c9cbf5e040fd4025c592c306e6668"),
         _table("identities", IDENTITY_FILE, "32bd1bd63d3c78cd57e08160ec5ed1e2"),
         _table("landmarks", LANDMARKS_FILE, "cc24ecafdb5b50baae59b03474781f8c"),
-        Wanted("images", IMAGES, "00d2c5bc6d35e252742224ab0c1e8fcb", (IMAGE_FOLDER,)),
+        Wanted("images", IMAGES, "00d2c5bc6d35e252742224ab0c1e8fcb", (IMAGE_FOLDER, f"{IMAGE_FOLDER}_png")),
     )
 }
 
@@ -65,6 +66,29 @@ def find(folder: Path, wanted: Wanted) -> Path | None:
                 # Kaggle's archive has the images in a folder of the same name below: images are looked for in both.
                 return path
     return None
+
+
+def celeba_folder(path: Path) -> Path:
+    """The directory that holds CelebA's files: `path`, or the one folder in it that does, as below torchvision's root.
+
+    Raises FacevaeError if there is no such folder, or if several in it could be meant; `path` if none could.
+    """
+    if not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise FacevaeError(where=path, expected="a folder with CelebA's files", found=found, fix="correct the path")
+    if _holds(path):
+        return path
+    inner = sorted(one for one in path.iterdir() if not one.name.startswith(".") and one.is_dir() and _holds(one))
+    if len(inner) > 1:
+        raise FacevaeError(
+            where=path, expected="one folder with CelebA's files", found=", ".join(one.name for one in inner),
+            fix=f"set download.celeba.path to one of them, such as {inner[0]}",
+        )  # fmt: skip
+    return inner[0] if inner else path
+
+
+def _holds(folder: Path) -> bool:
+    return all(find(folder, WANTED[key]) is not None for key in ("attributes", "images"))
 
 
 def acquire(wanted: Wanted, places: Sequence[str], downloads: Path, policy: RetryPolicy = RetryPolicy()) -> Path:

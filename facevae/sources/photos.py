@@ -1,25 +1,23 @@
-"""A person's own photos: a folder of images, and a CSV that says which attributes each has.
+"""A person's own photos, as planned from their names, headers and labels: what is taken, what is changed, what is not.
 
-The CSV's header is image,<attribute>,... with optional columns partition and person, in any letter case. Values: 1,
-or 0 or -1; partition: 0, 1, 2 or train, valid, test; person: any name.
+Nothing is decoded here, so that `facevae check` can tell of 200,000 files in seconds.
 """
 
-import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from facevae.celeba.splits import PARTITIONS, partition_by_name
+import numpy as np
+
+from facevae.celeba.splits import PARTITIONS, split_by_keys
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
-from facevae.imaging.codec import decoded_size
-from facevae.imaging.names import IMAGE_SUFFIXES, UNREAD_SUFFIXES, stem
-
-if TYPE_CHECKING:
-    import pandas
+from facevae.imaging.codec import Header
+from facevae.imaging.names import IMAGE_FOLDER, stem
+from facevae.sources.labels import Labels
 
 CELEBA_SIZE = (178, 218)
 
@@ -27,226 +25,261 @@ SMALLEST = 178
 
 """Photos of different sizes are brought to CelebA's; a shorter side below this would be blown up too far."""
 
-_RESERVED = ("image", "partition", "person")
+# Formats that are packed as they are where nothing is to be changed, and how their names end.
+_KEPT = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 
-# Columns that others give such a meaning: as attributes they would be learned, and the hash would split the images.
-_PERHAPS_MEANT = {
-    "split": "partition", "set": "partition", "subset": "partition", "fold": "partition",
-    "identity": "person", "subject": "person",
-}  # fmt: skip
-
-_VALUE_CELLS = {"1": 1, "0": -1, "-1": -1}
-
-_PARTITION_CELLS = {str(number): number for number in range(3)} | {
-    name: number for number, name in enumerate(PARTITIONS)
-}
+# What a name in the annotation, or in an archive, can't hold.
+_UNFIT = re.compile(r"[\s\\:\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
+class PhotoSource(Protocol):
+    """Where photos are: a folder, or parquet files. `flaws`: images there that can't be taken, and why.
+
+    `notes`: what else a person should know of it.
+    """
+
+    names: list[str]
+    flaws: list[Flaw]
+    notes: list[str]
+
+    def where(self, name: str) -> str:
+        """How a message calls an image."""
+
+    def headers(self, workers: int) -> Iterator[Header | str]:
+        """Of each image, in the order of `names`, its header, or what is wrong with it."""
+
+    def items(self, rows: Sequence[int]) -> Iterator[str | bytes]:
+        """Of the images at these places of `names`, which ascend, what images.read_item reads."""
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
-    """One photo: its file, its name in the archive, its attributes' values, 1 or -1, its partition, whom it shows."""
+    """One photo: its place among the source's names, its name there and in the archive, its header; whom it shows."""
 
-    file: Path
+    place: int
+    name: str
     entry: str
-    values: list[int]
-    partition: int
+    header: Header
+    row: int
     person: str
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Photos sorted by file name; `size` is that to which they must be brought, None if all have one size.
+class Plan:
+    """Photos in the source's order. `values`: (N, A) int8, 1, -1 or 0; `partitions`: indices in splits.PARTITIONS.
 
-    `flaws`: the images that can't be among them, and why.
+    `hashed`: whether a hash made the partitions. `size`: that to which all must be brought, None if they have one size.
+    `flaws`: the images that can't be among them, and why. `notes`: what else a person should know.
     """
 
-    names: tuple[str, ...]
     photos: list[Photo]
+    names: tuple[str, ...]
+    values: np.ndarray
+    partitions: list[int]
+    hashed: bool
     size: tuple[int, int] | None
     flaws: list[Flaw]
+    notes: list[str]
+
+    def without(self, lost: set[int]) -> "Plan":
+        """The plan without the photos at these places of the list."""
+        kept = [index for index in range(len(self.photos)) if index not in lost]
+        photos = [self.photos[index] for index in kept]
+        partitions = [self.partitions[index] for index in kept]
+        if self.hashed:
+            partitions = split_by_keys([photo.person for photo in photos])
+        return replace(self, photos=photos, values=self.values[kept], partitions=partitions)
 
 
-class _Row(NamedTuple):
-    """A row of the CSV; partition and person are None without such a column."""
+def plan_photos(
+    source: PhotoSource, labels: Labels | None, persons: str | None, skip: bool, what: str, workers: int
+) -> Plan:
+    """Match the labels, from the table called `what`, with the images, and look at the headers of these.
 
-    values: list[int]
-    partition: int | None
-    person: str | None
-
-
-def read_photos(folder: Path, table: Path) -> Photos:
-    """Read the CSV and match it with the images in `folder`: every row needs its image; images without a row are flaws.
-
-    Without a partition column a hash of the person's name decides, or without that either, of the file's: so no
-    person is in two splits. Raises FacevaeError for whatever else is wrong.
+    Without partitions a hash of the person's name decides, or without that either, of the image's: so no person is in
+    two splits. With `skip`, rows without an image are flaws. Raises FacevaeError for them otherwise, and for whatever
+    else is wrong with the labels.
     """
-    (files, flaws), (names, rows) = image_files(folder), _read_csv(table)
-    _check_rows(folder, table, files.keys() | {flaw.image for flaw in flaws}, rows.keys())
-    flaws += [Flaw(name, f"no row in {table.name}") for name in files if name not in rows]
-    sizes: dict[str, tuple[int, int]] = {}
-    for name in rows.keys() & files.keys():
-        try:
-            sizes[name] = decoded_size(files[name].read_bytes(), files[name])
-        except FacevaeError as error:
-            flaws.append(Flaw(name, error.found))
-    size = CELEBA_SIZE if len(set(sizes.values())) > 1 else None
-    small = [name for name, found in sizes.items() if size and min(found) < SMALLEST]
-    for name in small:
-        found = "{}x{}".format(*sizes.pop(name))
-        flaws.append(Flaw(name, f"{found} pixels, where images that differ in size need {SMALLEST} on each side"))
-    entries = _entry_names(folder, sorted(sizes))
-    photos = [_photo(files[name], entry, rows[name]) for name, entry in entries.items()]
-    return Photos(names, photos, size, flaws)
-
-
-def _photo(file: Path, entry: str, row: _Row) -> Photo:
-    person = row.person or file.name
-    return Photo(file, entry, row.values, partition_by_name(person) if row.partition is None else row.partition, person)
-
-
-def image_files(folder: Path, below: bool = False) -> tuple[dict[str, Path], list[Flaw]]:
-    """The images in `folder` by file name, and images that are left out, with the reason.
-
-    Those in folders below are taken if `below`, left out if not; of several whose names differ in the ending alone
-    none is taken, as in an archive. Hidden files and files of other kinds are passed over. Raises FacevaeError if
-    there is no such folder or no image in it.
-    """
-    if not folder.is_dir():
-        raise FacevaeError(where=folder, expected="a folder of images", found="no such folder", fix="correct the path")
-    found, flaws = [], []
-    for path in _visible_files(folder):
-        name, suffix = path.relative_to(folder).as_posix(), path.suffix.lower()
-        if suffix in UNREAD_SUFFIXES:
-            flaws.append(Flaw(name, f"of a format that is not read, {suffix}"))
-        elif suffix in IMAGE_SUFFIXES and path.parent != folder and not below:
-            flaws.append(Flaw(name, "in a folder below, which is not read"))
-        elif suffix in IMAGE_SUFFIXES:
-            found.append(path)
-    if below:
-        counts = Counter(stem(path.name) for path in found)
-        doubles = [path for path in found if counts[stem(path.name)] > 1]
-        flaws += [Flaw(path.relative_to(folder).as_posix(), "one of several images of this name") for path in doubles]
-        found = [path for path in found if counts[stem(path.name)] == 1]
-    if not found:
-        left = f"none that can be taken ({flaws[0].image}: {flaws[0].reason})" if flaws else "none"
-        raise FacevaeError(where=folder, expected="images", found=left, fix="correct the path or add images")
-    return {path.name: path for path in found}, flaws
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
-        yield from (path for path in paths if path.is_file())
-
-
-def _check_rows(folder: Path, table: Path, files: Set[str], rows: Set[str]) -> None:
-    unknown = sorted(rows - files)
-    if unknown:
+    flaws = list(source.flaws)
+    if labels is None:
+        rows = np.zeros(len(source.names), int)
+    else:
+        rows, unknown = match_rows(source, labels)
+        if unknown and not skip:
+            raise FacevaeError(
+                where=labels.where(unknown[0]), expected=f"the name of an image in {source.where('')}".rstrip(" ,"),
+                found=f"the unknown image {labels.images[unknown[0]]}", fix="correct the name or remove the row",
+            )  # fmt: skip
+        flaws += [Flaw(labels.images[row], f"a row in {what} without an image") for row in unknown]
+        flaws += [Flaw(source.names[place], f"no row in {what}") for place in np.flatnonzero(rows < 0)]
+    headers: dict[int, Header] = {}
+    for place, header in enumerate(source.headers(workers)):
+        if rows[place] >= 0 and isinstance(header, str):
+            flaws.append(Flaw(source.names[place], header))
+        elif rows[place] >= 0:
+            headers[place] = header
+    size = CELEBA_SIZE if len({header.size for header in headers.values()}) > 1 else None
+    for place in [place for place, header in headers.items() if size and min(header.size) < SMALLEST]:
+        found = "{}x{}".format(*headers.pop(place).size)
+        reason = f"{found} pixels, where images that differ in size need {SMALLEST} on each side"
+        flaws.append(Flaw(source.names[place], reason))
+    entries = _entry_names(source, headers, size, flaws)
+    said = labels.persons if labels is not None and persons != "folder" else None
+    if persons == "column" and said is None:
         raise FacevaeError(
-            where=table, expected=f"names of images in {folder}",
-            found=f"the unknown image {unknown[0]}", fix="correct the name or remove the row",
+            where=what, expected="a column person, as download.folder.persons: column says", found="none",
+            fix="add it, or set download.folder.persons to folder or null",
         )  # fmt: skip
+    photos = []
+    for place, entry in entries.items():
+        name, row = source.names[place], int(rows[place])
+        person = (said[row] if said else name.partition("/")[0] if persons == "folder" else "") or name
+        photos.append(Photo(place, name, entry, headers[place], row, person))
+    chosen = [photo.row for photo in photos]
+    if labels is None:
+        names, values = (), np.empty((len(photos), 0), np.int8)
+    else:
+        names, values = labels.names, labels.values[chosen]
+    hashed = labels is None or labels.partitions is None
+    if hashed:
+        partitions = split_by_keys([photo.person for photo in photos])
+    else:
+        partitions = [labels.partitions[row] for row in chosen]
+    return Plan(photos, names, values, partitions, hashed, size, flaws, source.notes)
 
 
-def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, _Row]]:
-    """The attributes' names, and each image's row."""
-    table = _read_cells(path)
-    columns = [column for column in table.columns if column not in _RESERVED]
-    if repeated := table["image"][table["image"].duplicated()].head(1).to_dict():
-        ((number, image),) = repeated.items()
-        raise FacevaeError(
-            where=f"{path}, line {number}", expected="one row for each image", found=f"{image} again", fix="remove one"
+def changes_of(header: Header, size: tuple[int, int] | None) -> list[str]:
+    """What must be done to an image with this header, in words; nothing to one that is packed as it is."""
+    found = []
+    if header.turned:
+        found.append("turned upright")
+    if size is not None and header.size != size:
+        found.append("scaled from {}x{} to cover {}x{}".format(*header.size, *size))
+    if header.format not in _KEPT or header.mode != "RGB" or (found and header.format != "JPEG"):
+        found.append(f"converted from {header.format} ({header.mode})")
+    return found
+
+
+def match_rows(source: PhotoSource, labels: Labels) -> tuple[np.ndarray, list[int]]:
+    """Of each image the row of its labels, -1 for none, (n,) int64; and the rows whose image is not there.
+
+    A row may name an image by its path from anywhere above it, with either slash, or by its file name alone or without
+    its ending where only one image has that; letters with accents may be composed in either way. Raises FacevaeError
+    for an image with two rows.
+    """
+    places = {_key(name): place for place, name in enumerate(source.names)}
+    left_out = {_key(flaw.image) for flaw in source.flaws}
+    shorter = _unique((key[key.rfind("/") + 1 :], place) for key, place in places.items())
+    bare = _unique((stem(key), place) for key, place in places.items())
+    barest = _unique((stem(key[key.rfind("/") + 1 :]), place) for key, place in places.items())
+    rows, unknown = np.full(len(source.names), -1), []
+    for row, image in enumerate(labels.images):
+        key = _key(image)
+        place = next((places[way] for way in _ways(key) if way in places), None)
+        if place is None:
+            place = shorter.get(key, bare.get(key, barest.get(key)))
+        if place is None:
+            if not left_out.intersection(_ways(key)):
+                unknown.append(row)
+        elif rows[place] >= 0:
+            raise FacevaeError(
+                where=labels.where(row), expected="one row for each image",
+                found=f"{source.names[place]} again, first in {labels.where(int(rows[place]))}", fix="remove one",
+            )  # fmt: skip
+        else:
+            rows[place] = row
+    return rows, unknown
+
+
+def describe(plan: Plan) -> list[str]:
+    """Lines that say what is in a plan: sizes, attributes, persons, splits, what is changed."""
+    photos = plan.photos
+    sizes = Counter("{}x{}".format(*photo.header.size) for photo in photos).most_common()
+    lines = [f"sizes: {_counted(sizes)}"]
+    if plan.size is not None:
+        lines[0] += "; all are brought to {}x{}".format(*plan.size)
+    kinds = Counter(f"{photo.header.format} {photo.header.mode}" for photo in photos).most_common()
+    lines.append(f"formats: {_counted(kinds)}")
+    if plan.names:
+        unknown = int((plan.values == 0).sum())
+        lines.append(f"attributes: {len(plan.names)}, {', '.join(plan.names[:5])}{' ...' * (len(plan.names) > 5)}")
+        if unknown:
+            lines.append(f"unknown labels: {unknown:,} of {plan.values.size:,}")
+    else:
+        lines.append("attributes: none")
+    persons = len({photo.person for photo in photos})
+    lines.append(f"persons: {persons:,}" if persons < len(photos) else "persons: one for each image")
+    counts = Counter(plan.partitions)
+    lines.append("split: " + ", ".join(f"{counts[number]:,} {name}" for number, name in enumerate(PARTITIONS)))
+    # Without the sizes that were scaled, of which there may be thousands.
+    changes = Counter(
+        re.sub(r" from [0-9]+x[0-9]+", "", change) for photo in photos for change in changes_of(photo.header, plan.size)
+    )
+    if changes:
+        lines.append(f"changed: {_counted(changes.most_common())}")
+    return lines + [f"note: {note}" for note in plan.notes]
+
+
+def reasons(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
+    """A line for each kind of flaw, the most frequent first: how many images, why, and the first of them."""
+    kinds: dict[str, list[str]] = {}
+    for flaw in sorted(flaws):
+        kinds.setdefault(re.sub(r"[0-9]+", "#", flaw.reason.partition(", ")[0]), []).append(
+            f"{flaw.image}: {flaw.reason}"
         )
-    meanings = dict.fromkeys(columns, _VALUE_CELLS)
-    if "partition" in table:
-        meanings["partition"] = _PARTITION_CELLS
-    for column, meaning in meanings.items():
-        parsed = table[column].map(meaning)
-        for number, cell in table[column][parsed.isna()].items():
-            raise FacevaeError(
-                where=f"{path}, line {number}, {column}", expected=f"one of {', '.join(meaning)}", found=repr(cell),
-                fix="correct the cell",
-            )  # fmt: skip
-        table[column] = parsed.astype(int)
-    if table.empty:
-        raise FacevaeError(where=path, expected="a row for each image", found="only a header", fix="add rows")
-    nothing = [None] * len(table)
-    rows = map(_Row, table[columns].to_numpy().tolist(), table.get("partition", nothing), table.get("person", nothing))
-    return tuple(re.sub(r"\s+", "_", column) for column in columns), dict(zip(table["image"], rows, strict=True))
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    lines = [one[0] if len(one) == 1 else f"{len(one):,} images, such as {one[0]}" for one in ordered[:most]]
+    return lines + [f"and {len(ordered) - most} more reasons"] * (len(ordered) > most)
 
 
-def _read_cells(path: Path) -> "pandas.DataFrame":
-    """The CSV's cells as words, its columns called as in the header, its index the number of each row's line."""
-    import pandas as pd
-
-    try:
-        # This engine alone tells a cell that is not there, NaN, from an empty one.
-        cells = pd.read_csv(
-            path, engine="python", header=None, dtype=str, na_filter=False, skip_blank_lines=False,
-            encoding="utf-8-sig",
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise FacevaeError(
-            where=path, expected="a CSV of attributes", found="no such file", fix="correct download.folder.attributes"
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise _bad_header(path, []) from None
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        if counts := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error)):
-            raise _wrong_count(path, *map(int, counts.groups())) from None
-        raise FacevaeError(
-            where=path, expected="a CSV in UTF-8", found=str(error), fix="save it as CSV UTF-8"
-        ) from None
-    cells = cells.map(str.strip, na_action="ignore").set_axis(cells.index + 1)
-    header = cells[:1].stack().tolist()
-    rows = cells.iloc[1:]
-    rows = rows[(rows.notna() & (rows != "")).any(axis=1)]
-    for number, row in rows[rows.isna().any(axis=1)].iterrows():
-        raise _wrong_count(path, len(header), number, int(row.notna().sum()))
-    return rows.set_axis(_column_names(path, header), axis=1)
+def _counted(counts: Sequence[tuple[str, int]], most: int = 5) -> str:
+    words = ", ".join(f"{what} ({count:,})" for what, count in counts[:most])
+    return words + (f" and {len(counts) - most:,} more" if len(counts) > most else "")
 
 
-def _column_names(path: Path, header: Sequence[str]) -> list[str]:
-    """The header's words, those with a meaning of their own in small letters."""
-    columns = [word.lower() if word.lower() in _RESERVED else word for word in header]
-    attributes = {re.sub(r"\s+", "_", column) for column in columns if column not in _RESERVED}
-    different = len({*columns}) == len(columns) and len(attributes) == len({*columns} - {*_RESERVED})
-    unfit = any(not name or "\0" in name or PurePath(name).suffix.lower() in IMAGE_SUFFIXES for name in attributes)
-    if "image" not in columns or not attributes or not different or unfit:
-        raise _bad_header(path, header)
-    for column in columns:
-        if meant := _PERHAPS_MEANT.get(column.lower()):
-            raise FacevaeError(
-                where=f"{path}, line 1", expected=f"attributes, and the columns {', '.join(_RESERVED)}",
-                found=f"the column {column}, which is perhaps the {meant}",
-                fix=f"call it {meant}; or, if it is an attribute, otherwise (is_{column.lower()})",
-            )  # fmt: skip
-    return columns
+def _key(name: str) -> str:
+    name = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    return name.removeprefix("./")
 
 
-def _bad_header(path: Path, header: Sequence[str]) -> FacevaeError:
-    return FacevaeError(
-        where=f"{path}, line 1", expected="a header image,<attribute>,... of different names",
-        found=",".join(header)[:80] or "nothing", fix="correct the header",
-    )  # fmt: skip
+def _ways(key: str) -> Iterator[str]:
+    """A path, and what is left of it without the first, the first two ... folders; of one that climbs only itself."""
+    yield key
+    parts = key.split("/")
+    if ".." not in parts:
+        yield from ("/".join(parts[start:]) for start in range(1, len(parts)))
 
 
-def _wrong_count(path: Path, expected: int, line: int, found: int) -> FacevaeError:
-    return FacevaeError(
-        where=f"{path}, line {line}", expected=f"{expected} cells, as the header has", found=str(found),
-        fix="correct the row",
-    )  # fmt: skip
+def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The pairs whose key there is once."""
+    found: dict[str, int] = {}
+    twice = set()
+    for key, place in pairs:
+        if found.setdefault(key, place) != place:
+            twice.add(key)
+    return {key: place for key, place in found.items() if key not in twice}
 
 
-def _entry_names(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The name in the archive for each file: its own, as .jpg, with "_" for spaces, which the annotation can't hold."""
-    entries = {name: re.sub(r"\s", "_", stem(name)) + ".jpg" for name in names}
-    owners: dict[str, str] = {}
-    for name, entry in entries.items():
-        if owners.setdefault(entry, name) != name:
-            raise FacevaeError(
-                where=folder, expected="images of different names", found=f"{owners[entry]} and {name}, both {entry}",
-                fix="rename one",
-            )  # fmt: skip
+def _entry_names(
+    source: PhotoSource, headers: dict[int, Header], size: tuple[int, int] | None, flaws: list[Flaw]
+) -> dict[int, str]:
+    """The name in the archive for each image: its own, "_" for what that can't hold, its ending that of its format.
+
+    Of images whose names differ in that alone none is taken: later stages tell them by their stems.
+    """
+    entries = {place: _entry_name(source.names[place], header, size) for place, header in headers.items()}
+    owners: dict[str, list[int]] = {}
+    for place, entry in entries.items():
+        owners.setdefault(stem(entry), []).append(place)
+    for places in owners.values():
+        for place in places if len(places) > 1 else ():
+            other = next(source.names[one] for one in places if one != place)
+            flaws.append(Flaw(source.names[place], f"one of several images of this name, {other} another"))
+            del entries[place]
     return entries
+
+
+def _entry_name(name: str, header: Header, size: tuple[int, int] | None) -> str:
+    suffix = ".jpg" if changes_of(header, size) else _KEPT[header.format]
+    # That folder is the archive's own, and no part of a name.
+    return _UNFIT.sub("_", unicodedata.normalize("NFC", stem(name))).removeprefix(f"{IMAGE_FOLDER}/") + suffix

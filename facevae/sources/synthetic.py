@@ -11,8 +11,8 @@ from facevae.celeba.pairs import Drawing, write_pairs
 from facevae.celeba.splits import partition_by_order
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
+    CHANGES,
     IDENTITY_FILE,
-    IMAGE_FOLDER,
     IMAGES,
     LANDMARKS_FILE,
     PAIRS,
@@ -25,10 +25,11 @@ from facevae.celeba.tables import (
 from facevae.core.params import Section
 from facevae.drawing.draw import DRAWN, can_switch, draw, sample_attributes, switch
 from facevae.imaging.codec import encode_jpeg
+from facevae.imaging.names import IMAGE_FOLDER
 from facevae.imaging.zip_format import write_zip
 from facevae.jobs.progress import track
 from facevae.jobs.workers import ordered_map
-from facevae.sources.inspection import write_flaws
+from facevae.sources.inspection import write_changes, write_flaws
 
 
 class SyntheticSettings(Section):
@@ -54,6 +55,7 @@ def draw_faces(settings: SyntheticSettings, made: Path, workers: int) -> int:
     write_numbers(made / IDENTITY_FILE, names, numbers)
     write_landmarks(made / LANDMARKS_FILE, [], np.empty((0, 10)))
     write_flaws(made / SKIPPED, [])
+    write_changes(made / CHANGES, [], [])
     # Nobody has seen these identities: their numbers follow the last image's.
     others = range(settings.images + 1, settings.images + settings.pairs + 1)
     drawings = ordered_map(partial(_draw_pairs, settings.seed), others, workers, batch_size=1)

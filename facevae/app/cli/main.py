@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from facevae.app.cli.attributes import attributes
+from facevae.app.cli.check import check
 from facevae.app.cli.denoise import denoise
 from facevae.app.cli.edit import edit
 from facevae.app.cli.interpolate import interpolate
@@ -17,16 +18,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, on CPU or GPU.\n\n"
-    "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF, in any colour mode and of any size; what is transparent "
-    "becomes white. All of them are checked before the first output is written; an error is one line, with exit code "
-    "1.\n\n"
+    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, on CPU or GPU; check "
+    "which of your own images it would take.\n\n"
+    "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif HEIC too, in any colour mode and of "
+    "any size; what is transparent becomes white. All of them are checked before the first output is written; an "
+    "error is one line, with exit code 1.\n\n"
     "The autoencoder knows faces that are framed as in its training: upright, centred, face and hair filling the "
     "image. An image is scaled until it covers the size of the training's, what sticks out is cut off evenly, and the "
     "centred square is scaled to the model's size; a line says so for each image. An image that has the model's size "
     "is taken as it is.",
 )
-for command in (edit, reconstruct, denoise, interpolate, sample, attributes):
+for command in (edit, reconstruct, denoise, interpolate, sample, attributes, check):
     app.command()(command)
 
 

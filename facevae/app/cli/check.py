@@ -1,0 +1,61 @@
+"""`facevae check`: what the pipeline would take of one's own images."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facevae.core.options import Workers
+
+
+def check(
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images, or parquet files.")],
+    workers: Workers,
+    attributes: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="The table with a header image,<attribute>,...")
+    ] = None,
+    persons: Annotated[
+        Literal["folder", "column"] | None,
+        typer.Option(help="Who an image shows: the first folder of its path, or the CSV's column person."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Values are probabilities, and from this one on a yes.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A CSV of all that is left out or changed.")
+    ] = None,
+) -> None:
+    """Tell which of your own images the pipeline would take, which not and why, and what it would change.
+
+    \b
+    facevae check faces/ --attributes faces.csv
+    facevae check lfw/ --persons folder -o lfw_changes.csv
+
+    The options are the parameters of download.folder. Only names and headers are read, 200,000 files in a minute or
+    less; that an image is cut off further on, download finds. Exit code 1 where nothing could be taken, or where the
+    table or the folder itself must be corrected.
+    """
+    from facevae.celeba.tables import ATTRIBUTES_FILE
+    from facevae.sources.folder import FolderSettings, changes_of_plan, plan_folder
+    from facevae.sources.inspection import refuse, write_changes
+    from facevae.sources.photos import describe, reasons
+
+    settings = FolderSettings(
+        images=str(images), attributes=None if attributes is None else str(attributes), persons=persons,
+        threshold=threshold or None, on_bad_image="skip",
+    )  # fmt: skip
+    _, plan = plan_folder(settings, workers)
+    flaws = refuse(plan.flaws, images, "skip", len(plan.photos))
+    folders = len({photo.name.rpartition("/")[0] for photo in plan.photos})
+    print(f"{images}: {len(plan.photos):,} images would be taken, {folders:,} folders; {len(flaws):,} left out")
+    for line in describe(plan):
+        print(line)
+    for line in reasons(flaws):
+        print(f"left out: {line}")
+    if flaws:
+        print("with on_bad_image: error, the default, download stops at the first of these; with skip it lists them")
+    if any((images / ATTRIBUTES_FILE).with_suffix(suffix).is_file() for suffix in (".txt", ".csv")):
+        print(f"note: these look like CelebA's own files: download.source=celeba, download.celeba.path={images}")
+    if output is not None:
+        write_changes(output, changes_of_plan(plan), flaws)
+        print(output)
