@@ -33,6 +33,7 @@ from facevae.imaging import codec, unread
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
 from facevae.sources.folder import FolderSettings
+from facevae.sources.parquet import ParquetImages
 from stages import cache_arrays, crop_pad, download
 
 PIXELS = encoded(photo(1, 178, 218))
@@ -131,6 +132,26 @@ def test_without_persons_the_images_decide(tmp_path, people):
     expected = split_by_keys([f"{name}/{number:04d}.jpg" for name in ("Ann", "Bob B", "Cy", "Di", "Ed", "Flo")
                               for number in (1, 2)])  # fmt: skip
     assert partitions.numbers.tolist() == expected
+
+
+def test_a_folder_that_holds_all_is_nobody(tmp_path, people, capsys):
+    """As an archive is unpacked: raw/lfw/Ann/0001.jpg."""
+    (tmp_path / "raw").mkdir()
+    people.rename(tmp_path / "raw/lfw")
+    raw = take(tmp_path, tmp_path / "raw", persons="folder")
+    assert len(set(read_identities(raw / IDENTITY_FILE).numbers.tolist())) == 6
+    assert "all images lie in lfw" in capsys.readouterr().out
+
+
+def test_folders_called_as_splits_are_these(tmp_path, capsys):
+    """Held-out images do not train; persons are the folders below."""
+    faces = put(tmp_path / "faces", "train/Ann/1.jpg", "train/Ann/2.jpg", "Val/Bob/1.jpg", "test/Cy/1.jpg")
+    raw = take(tmp_path, faces, persons="folder")
+    assert read_partitions(raw / PARTITION_FILE).by_stem() == {
+        "Val/Bob/1": 1, "test/Cy/1": 2, "train/Ann/1": 0, "train/Ann/2": 0,
+    }  # fmt: skip
+    assert len(set(read_identities(raw / IDENTITY_FILE).numbers.tolist())) == 3
+    assert "Val, test, train are taken for the splits" in capsys.readouterr().out
 
 
 def test_a_column_of_persons_that_is_missing(tmp_path, people):
@@ -347,6 +368,18 @@ def test_parquet_files_of_a_folder(tmp_path):
         take(tmp_path, tmp_path / "hub", threshold=0.5)
     raw = take(tmp_path, tmp_path / "hub", threshold=0.5, on_bad_image="skip")
     assert changes(raw)["000002.jpg"] == "left out: no bytes" and len(labels_of(raw)) == 4
+
+
+def test_a_parquet_file_is_not_held_in_memory(tmp_path):
+    images = [np.random.default_rng(number).bytes(20_000) for number in range(400)]
+    path = write_parquet(tmp_path / "a.parquet", images, 20)
+    import pyarrow as pa
+
+    source, before, found = ParquetImages(path), pa.total_allocated_bytes(), []
+    for number, data in enumerate(source.items(range(0, 400, 2))):
+        assert data == images[2 * number]
+        found.append(pa.total_allocated_bytes() - before)
+    assert len(found) == 200 and max(found) < path.stat().st_size / 2
 
 
 def test_a_parquet_file_of_something_else(tmp_path):

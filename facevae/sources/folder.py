@@ -36,7 +36,8 @@ from facevae.sources.inspection import OnBadImage, refuse, write_changes, write_
 from facevae.sources.labels import read_labels
 from facevae.sources.parquet import ParquetImages, is_parquet
 from facevae.sources.paths import resolve_path
-from facevae.sources.photos import PhotoSource, Plan, changes_of, describe, plan_photos
+from facevae.sources.photos import PhotoSource, Plan, changes_of, plan_photos
+from facevae.sources.summary import describe
 
 
 class FolderSettings(Section):

@@ -31,10 +31,12 @@ PERHAPS_MEANT = {
 
 _VALUE_CELLS = {"1": 1, "0": -1, "-1": -1, "true": 1, "false": -1, "": 0}
 
-_PARTITION_CELLS = {str(number): number for number in range(3)} | {
-    **{name: number for number, name in enumerate(PARTITIONS)},
-    "training": 0, "val": 1, "validation": 1, "testing": 2,
+SPLIT_WORDS = {name: number for number, name in enumerate(PARTITIONS)} | {
+    "training": 0, "val": 1, "validation": 1, "dev": 1, "testing": 2,
 }  # fmt: skip
+"""What the partitions are called in columns, folders and names of files."""
+
+_PARTITION_CELLS = {str(number): number for number in range(3)} | SPLIT_WORDS
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,15 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import Header, read_header
 from facevae.imaging.names import IMAGE_SUFFIXES
-from facevae.sources.labels import PERHAPS_MEANT, Labels, apply_threshold
+from facevae.sources.labels import PERHAPS_MEANT, SPLIT_WORDS, Labels, apply_threshold
 
 if TYPE_CHECKING:
     import pyarrow
 
 SUFFIX = ".parquet"
 
-# Hundreds of kilobytes at a time; reading ahead would hold a whole file's images.
+# A few megabytes of images.
 _ROWS_AT_ONCE = 64
-
-# As data sets' libraries call the files of a split: train-00000-of-00003.parquet.
-_SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2}
 
 
 def is_parquet(path: Path) -> bool:
@@ -159,14 +156,14 @@ class ParquetImages:
         return None
 
     def _partitions(self) -> list[int] | None:
-        """What the files' names say."""
+        """What the files' names say, as data sets' libraries write them: train-00000-of-00003.parquet."""
         words = [re.split(r"[-_.]", path.name.lower())[0] for path in self._paths]
-        if not all(word in _SPLITS for word in words):
+        if not all(word in SPLIT_WORDS for word in words):
             return None
-        return [_SPLITS[word] for word, count in zip(words, self._counts, strict=True) for _ in range(count)]
+        return [SPLIT_WORDS[word] for word, count in zip(words, self._counts, strict=True) for _ in range(count)]
 
     def _read_partitions(self, name: str, cells: list[Any]) -> list[int]:
-        meanings = _SPLITS | {str(number): number for number in range(3)}
+        meanings = SPLIT_WORDS | {str(number): number for number in range(3)}
         found = [meanings.get(str(cell).lower()) for cell in cells]
         if None in found:
             raise FacevaeError(
@@ -186,7 +183,8 @@ def _opened(path: Path) -> "pyarrow.parquet.ParquetFile":
             fix="install it: pip install -c constraints.txt -e '.[parquet]'",
         ) from None  # fmt: skip
     try:
-        return ParquetFile(path, memory_map=True)
+        # Its default would read the whole file ahead and keep it: findings/pyarrow-iter-batches-holds-the-file.sh.
+        return ParquetFile(path, pre_buffer=False)
     except (ArrowInvalid, OSError) as error:
         found = str(error).splitlines()[0]
         raise FacevaeError(where=path, expected="a parquet file", found=found, fix="fetch it again") from None

@@ -5,19 +5,19 @@ Nothing is decoded here, so that `facevae check` can tell of 200,000 files in se
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from facevae.celeba.splits import PARTITIONS, split_by_keys
+from facevae.celeba.splits import split_by_keys
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import Header
 from facevae.imaging.names import IMAGE_FOLDER, stem
 from facevae.sources.labels import Labels
+from facevae.sources.layout import read_layout
 
 CELEBA_SIZE = (178, 218)
 
@@ -96,9 +96,9 @@ def plan_photos(
 ) -> Plan:
     """Match the labels, from the table called `what`, with the images, and look at the headers of these.
 
-    Without partitions a hash of the person's name decides, or without that either, of the image's: so no person is in
-    two splits. With `skip`, rows without an image are flaws. Raises FacevaeError for them otherwise, and for whatever
-    else is wrong with the labels.
+    Without partitions the folders decide, if they are called train, valid and test; or a hash of the person's name, or
+    without that either, of the image's: so no person is in two splits. With `skip`, rows without an image are flaws.
+    Raises FacevaeError for them otherwise, and for whatever else is wrong with the labels.
     """
     flaws = list(source.flaws)
     if labels is None:
@@ -125,6 +125,7 @@ def plan_photos(
         flaws.append(Flaw(source.names[place], reason))
     entries = _entry_names(source, headers, size, flaws)
     said = labels.persons if labels is not None and persons != "folder" else None
+    layout = read_layout(source.names)
     if persons == "column" and said is None:
         raise FacevaeError(
             where=what, expected="a column person, as download.folder.persons: column says", found="none",
@@ -133,19 +134,22 @@ def plan_photos(
     photos = []
     for place, entry in entries.items():
         name, row = source.names[place], int(rows[place])
-        person = (said[row] if said else name.partition("/")[0] if persons == "folder" else "") or name
+        person = (said[row] if said else layout.persons[place] if persons == "folder" else "") or name
         photos.append(Photo(place, name, entry, headers[place], row, person))
     chosen = [photo.row for photo in photos]
     if labels is None:
         names, values = (), np.empty((len(photos), 0), np.int8)
     else:
         names, values = labels.names, labels.values[chosen]
-    hashed = labels is None or labels.partitions is None
-    if hashed:
-        partitions = split_by_keys([photo.person for photo in photos])
-    else:
+    hashed = False
+    if labels is not None and labels.partitions is not None:
         partitions = [labels.partitions[row] for row in chosen]
-    return Plan(photos, names, values, partitions, hashed, size, flaws, source.notes)
+    elif layout.partitions is not None:
+        partitions = [layout.partitions[photo.place] for photo in photos]
+    else:
+        hashed, partitions = True, split_by_keys([photo.person for photo in photos])
+    notes = [*source.notes, *(layout.notes if persons == "folder" or not hashed else ())]
+    return Plan(photos, names, values, partitions, hashed, size, flaws, notes)
 
 
 def changes_of(header: Header, size: tuple[int, int] | None) -> list[str]:
@@ -189,52 +193,6 @@ def match_rows(source: PhotoSource, labels: Labels) -> tuple[np.ndarray, list[in
         else:
             rows[place] = row
     return rows, unknown
-
-
-def describe(plan: Plan) -> list[str]:
-    """Lines that say what is in a plan: sizes, attributes, persons, splits, what is changed."""
-    photos = plan.photos
-    sizes = Counter("{}x{}".format(*photo.header.size) for photo in photos).most_common()
-    lines = [f"sizes: {_counted(sizes)}"]
-    if plan.size is not None:
-        lines[0] += "; all are brought to {}x{}".format(*plan.size)
-    kinds = Counter(f"{photo.header.format} {photo.header.mode}" for photo in photos).most_common()
-    lines.append(f"formats: {_counted(kinds)}")
-    if plan.names:
-        unknown = int((plan.values == 0).sum())
-        lines.append(f"attributes: {len(plan.names)}, {', '.join(plan.names[:5])}{' ...' * (len(plan.names) > 5)}")
-        if unknown:
-            lines.append(f"unknown labels: {unknown:,} of {plan.values.size:,}")
-    else:
-        lines.append("attributes: none")
-    persons = len({photo.person for photo in photos})
-    lines.append(f"persons: {persons:,}" if persons < len(photos) else "persons: one for each image")
-    counts = Counter(plan.partitions)
-    lines.append("split: " + ", ".join(f"{counts[number]:,} {name}" for number, name in enumerate(PARTITIONS)))
-    # Without the sizes that were scaled, of which there may be thousands.
-    changes = Counter(
-        re.sub(r" from [0-9]+x[0-9]+", "", change) for photo in photos for change in changes_of(photo.header, plan.size)
-    )
-    if changes:
-        lines.append(f"changed: {_counted(changes.most_common())}")
-    return lines + [f"note: {note}" for note in plan.notes]
-
-
-def reasons(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
-    """A line for each kind of flaw, the most frequent first: how many images, why, and the first of them."""
-    kinds: dict[str, list[str]] = {}
-    for flaw in sorted(flaws):
-        kinds.setdefault(re.sub(r"[0-9]+", "#", flaw.reason.partition(", ")[0]), []).append(
-            f"{flaw.image}: {flaw.reason}"
-        )
-    ordered = sorted(kinds.values(), key=len, reverse=True)
-    lines = [one[0] if len(one) == 1 else f"{len(one):,} images, such as {one[0]}" for one in ordered[:most]]
-    return lines + [f"and {len(ordered) - most} more reasons"] * (len(ordered) > most)
-
-
-def _counted(counts: Sequence[tuple[str, int]], most: int = 5) -> str:
-    words = ", ".join(f"{what} ({count:,})" for what, count in counts[:most])
-    return words + (f" and {len(counts) - most:,} more" if len(counts) > most else "")
 
 
 def _key(name: str) -> str:

@@ -38,7 +38,7 @@ def check(
     from facevae.celeba.tables import ATTRIBUTES_FILE
     from facevae.sources.folder import FolderSettings, changes_of_plan, plan_folder
     from facevae.sources.inspection import refuse, write_changes
-    from facevae.sources.photos import describe, reasons
+    from facevae.sources.summary import describe, reasons
 
     settings = FolderSettings(
         images=str(images), attributes=None if attributes is None else str(attributes), persons=persons,
