@@ -5,6 +5,7 @@ import torch
 from model_data import LISTS
 from torch import nn
 
+from facevae.models.classifier import Classifier
 from facevae.models.vae import DeepVae, ReportVae, deep_halves, report_halves
 from facevae.nn.layers import ResidualBlock
 
@@ -48,6 +49,14 @@ def test_the_deep_network_takes_powers_of_two(size, levels):
     assert_there_and_back(halves, size)
     side = size // (4 if size >= 128 else 2) // 2**levels
     assert halves[1].first(torch.zeros(1, 3)).shape == (1, 8 * 2**levels, side, side)
+
+
+@pytest.mark.parametrize("size", range(32, 513, 16))
+def test_the_deep_network_takes_multiples_of_16(size):
+    """Of the committed levels; the classifiers beside it take the same."""
+    torch.manual_seed(0)
+    assert_there_and_back(deep(size), size)
+    assert Classifier(size, 8, 2)(torch.rand(1, 3, size, size)).shape == (1, 2)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,6 +13,7 @@ from facevae.nn.device import describe, pick_precision
 from facevae.training.loop.batches import Batch, DeviceRows, HostRows, Rows, in_order, place, shuffled
 from facevae.training.loop.checkpoint import unpack
 from facevae.training.loop.distributed import Processes
+from facevae.training.loop.forecast import Forecast
 from facevae.training.loop.log import RunLog
 from facevae.training.loop.optimizer import learning_rate_at, make_average, make_optimizer
 from facevae.training.loop.run import Run
@@ -73,6 +74,7 @@ def fit(
     finite = _FiniteWatch(run, section, settings.learning_rate)
     saved = time.perf_counter()
     log.start(len(state.history) + state.step / steps)
+    forecast = Forecast((settings.epochs - len(state.history)) * steps - state.step, device, log.line)
 
     for epoch in range(len(state.history), settings.epochs):
         if _has_stalled(state, settings):
@@ -106,6 +108,7 @@ def fit(
                 average.update_parameters(model)
             state.means.add({name: values[:counted] for name, values in terms.items()})
             state.step += 1
+            forecast.step()
             if _save_due(run, saved, state.step):
                 finite.settle()
                 saved = _save(state, run, log)
