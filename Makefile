@@ -58,8 +58,8 @@ verify: setup  ## Run the pipeline twice from nothing and compare every output
 test: setup  ## Run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup  ## Kill every training stage ten times below dvc exp run --temp as well
-	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py
+test-slow: setup  ## Kill training stages below dvc exp run too; whole pipelines on data of one's own
+	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py tests/test_own_pipeline.py
 
 lint: setup  ## Check style and imports
 	ruff check .

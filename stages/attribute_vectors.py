@@ -21,7 +21,7 @@ def main(
 ) -> None:
     """Find a vector for every attribute that some train images have and some have not, by each method.
 
-    How strongly to edit is found on validation faces, by the judge, for the method that edits use.
+    How strongly to edit the judge says, on validation faces. Without such an attribute the outputs are empty.
 
     Inputs: data/vae/arrays, data/vae/latents.safetensors, models/vae.safetensors, models/judge.safetensors.
 
@@ -40,6 +40,7 @@ def main(
     from facevae.figures.base import heat_map
     from facevae.latents.posteriors import load_posteriors
     from facevae.latents.vectors import (
+        VECTOR_COLUMNS,
         VectorSettings,
         cosine_table,
         cosines_of,
@@ -61,19 +62,18 @@ def main(
     chosen = measure_on(device, posteriors.threads)
     names, labels = data.attribute_names, data.attributes
     vectors = find_vectors(posteriors.upright, labels["train"], names, settings)
-    vae, critic = vae.to(chosen), critic.to(chosen)
-    able = possible(labels["valid"], labels["train"], names, settings.context)
-    faces = Faces(vae, critic, posteriors.mu["valid"], labels["valid"], names, chosen, possible=able)
-    vectors = recommend(faces, vectors, settings)
+    if critic is not None:
+        able, mu = possible(labels["valid"], labels["train"], names, vectors.context), posteriors.mu["valid"]
+        faces = Faces(vae.to(chosen), critic.to(chosen), mu, labels["valid"], names, chosen, possible=able)
+        vectors = recommend(faces, vectors, settings)
     save_vectors(output, vectors)
-    rows = vector_table(
-        vectors, labels["train"], names, stability(posteriors.upright, labels["train"], names, settings)
-    )
-    write_table(results / "vectors.csv", rows, unknown=("stability", "flipped", "leakage"))
-    write_table(results / "cosines.csv", cosine_table(vectors))
+    stable = stability(posteriors.upright, labels["train"], names, settings)
+    rows = vector_table(vectors, labels["train"], names, stable)
+    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=("stability", "flipped", "leakage"))
+    write_table(results / "cosines.csv", cosine_table(vectors), ("attribute", *vectors.names))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)
-    print(f"{output}: {len(vectors.names)} attributes, edits use {vectors.method}; {results}: how good they are")
+    print(f"{output}: {vectors.summary()}; {results}: how good they are")
 
 
 if __name__ == "__main__":

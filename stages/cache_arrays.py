@@ -23,7 +23,7 @@ def main(
     Outputs: data/dae/arrays (clean.npy, noisy.npy, rows.csv, manifest.json), the first images train and the
     others test, nobody in both; or data/vae/arrays (images.npy, rows.csv, manifest.json), split by CelebA's partitions.
 
-    Parameters: cache_arrays.dae (images: the first so many, train_share) or cache_arrays.vae (images: so
+    Parameters: cache_arrays.dae (images: the first so many, train_share, same_images) or cache_arrays.vae (images: so
     many, evenly spread).
     """
     from facevae.celeba.splits import DaeCache, VaeCache

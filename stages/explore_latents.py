@@ -24,7 +24,8 @@ def main(
     Outputs, in results/explore_latents: pictures/ with pca.png and tsne.png (latents in two dimensions, coloured by an
     attribute), interpolations.png (one unseen face turned into another, on the line and on the arc between their
     latents), j_diagrams.png (the attribute carried from one pair of faces to another face), mine_grid.png (an unseen
-    face's nearest neighbours and what lies between them).
+    face's nearest neighbours and what lies between them). Without attributes the maps have one colour, and there are no
+    J-diagrams.
 
     Parameters: explore_latents (attribute; points and perplexity of the maps; pairs and steps of the interpolations;
     diagrams and diagram_cells of the analogies; grid_rows, grid_columns and grid_spacing of the neighbourhood; seed,
@@ -44,10 +45,12 @@ def main(
     vae, metadata = load_model(model, "vae", from_metadata)
     chosen = measure_on(device, vae.settings.threads)
     posteriors = load_posteriors(latents, data.counts)
-    check_fit(data, posteriors, metadata, settings)
+    attribute = check_fit(data, posteriors, metadata, settings)
+    settings = settings.model_copy(update={"attribute": attribute})
     with atomic_folder(results / "pictures") as pictures:
         draw_explorations(pictures, vae.to(chosen), data, posteriors, settings, chosen)
-    print(f"{results}: pictures/")
+    without = "" if attribute else ": no test images with and without an attribute, so no colours and no analogies"
+    print(f"{results}: pictures/{without}")
 
 
 if __name__ == "__main__":

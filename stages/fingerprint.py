@@ -1,4 +1,4 @@
-"""Stage fingerprint: tell DVC whether the files that the source reads from outside of the project have changed."""
+"""Stage fingerprint: check params.yaml, and tell DVC whether files outside of the project have changed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +14,19 @@ def main(
     params: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params.yaml"),
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/inputs.json"),
 ) -> None:
-    """Write what the local files of the chosen source are now: names, sizes and times, of small files the content.
+    """Check params.yaml, and write what the local files of the chosen source are: names, sizes and times, of small
+    files the content.
 
+    Any change in params.yaml runs it, so that an unknown key is told and not passed over for being no stage's.
     Where the source reads such files it runs every time, in a fraction of a second, and changes its output only if one
-    of them has changed: then download runs. For `synthetic`, which reads none, it runs once.
+    of them has changed: then download runs.
 
     Inputs: a local directory for `celeba`; the folder of images and the CSV for `folder`.
 
     Outputs: data/inputs.json.
 
-    Parameters: of download.source and the section download.<source> the paths. stages/fingerprint.yaml says
-    for which source it runs each time.
+    Parameters: all of params.yaml; of download.source and the section download.<source> it reads the paths.
+    stages/fingerprint.yaml says for which source it runs each time.
     """
     write_json(output, fingerprint_chosen(params))
 

@@ -17,6 +17,8 @@ def main(
 ) -> None:
     """Fit a Gaussian mixture to the latents of the train split, a draw from each image's posterior.
 
+    Few latents get fewer Gaussians than asked for, very few diagonal ones; a line says so.
+
     Inputs: data/vae/arrays, data/vae/latents.safetensors.
 
     Output: models/mixture.safetensors.
@@ -25,13 +27,15 @@ def main(
     """
     from facevae.core.params import load_section
     from facevae.data.arrays import open_vae
-    from facevae.latents.mixture import MixtureSettings, fit_mixture, save_mixture
+    from facevae.latents.mixture import MixtureSettings, fit_mixture, fitting, save_mixture
     from facevae.latents.posteriors import load_posteriors
 
-    settings = load_section(params, "fit_mixture", MixtureSettings)
-    draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", settings.seed)
+    asked = load_section(params, "fit_mixture", MixtureSettings)
+    draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", asked.seed)
+    settings = fitting(asked, *draws.shape)
     save_mixture(output, fit_mixture(draws, settings))
-    print(f"{output}: {settings.components} Gaussians fitted to {len(draws)} latents")
+    less = "" if settings == asked else f", not {asked.components} ({asked.covariance}), for so few can't bear more"
+    print(f"{output}: {settings.components} Gaussians ({settings.covariance}) fitted to {len(draws)} latents{less}")
 
 
 if __name__ == "__main__":

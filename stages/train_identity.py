@@ -29,7 +29,7 @@ def main(
     Outputs: models/identity.safetensors; results/train_identity/history.csv, metrics.json (how well the test split's
     persons are told apart) and verification.csv (the same beside the judge's features and the pixels). With too few
     persons of several images, as among drawn faces, nothing is trained: the model says so, and the judge's features
-    stand in for it.
+    stand in for it. Where there is no judge, random convolutions do for it.
 
     Parameters: train_identity.
 
@@ -55,13 +55,14 @@ def main(
 
     settings = load_section(params, "train_identity", IdentitySettings)
     data, known = open_vae(arrays), read_identities(identities).by_stem()
-    start, _ = load_model(judge, "judge", from_metadata)
+    start, judge_metadata = load_model(judge, "judge", from_metadata)
     persons = persons_of(data.names["train"], known, settings.least_images)
     valid, test = (unseen_of(data, split, known, persons) for split in ("valid", "test"))
     inputs = data.manifest | {"identity": digest(persons, valid, start)}
     options = Options(device, compile, logs, checkpoint_seconds)
     with start_run("train_identity", options, settings.model_dump(), inputs) as training:
-        network, history = train_identity(data, persons, start, partial(verification_auc, valid), settings, training)
+        watch, width = partial(verification_auc, valid), judge_metadata["width"]
+        network, history = train_identity(data, persons, start, watch, settings, training, width)
         if not training.processes.is_main:
             return
         metrics, rows = identity_metrics(network, persons, start, test, training.device)
@@ -70,7 +71,7 @@ def main(
         write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
         write_table(results / "verification.csv", rows, VERIFICATION_COLUMNS)
         write_json(results / "metrics.json", {"identity": metrics})
-    found = identity_summary(metrics, rows, persons, settings.least_images, settings.least_persons)
+    found = identity_summary(metrics, rows, persons, settings.least_images, settings.least_persons, judge=bool(start))
     print(f"{model}: {found}; details in {results}")
 
 

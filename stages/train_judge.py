@@ -24,7 +24,8 @@ def main(
     Input: data/vae/arrays.
 
     Outputs: models/judge.safetensors; results/train_judge/history.csv, attributes.csv and metrics.json (balanced
-    accuracy on the test split, of each attribute and on average).
+    accuracy on the test split, of each attribute and on average). Without an attribute that some train images have and
+    some have not nothing is trained: the model says so, and the tables are empty.
 
     Parameters: train_judge.
 
@@ -34,28 +35,33 @@ def main(
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
-    from facevae.evaluation.judge import judge_accuracies
+    from facevae.data.labels import both_kinds
+    from facevae.evaluation.judge import judge_accuracies, judge_summary
     from facevae.models.classifier import metadata_of
     from facevae.nn.model_files import save_weights
-    from facevae.training.classifier import ClassifierSettings, train_classifier
+    from facevae.training.classifier import HISTORY_COLUMNS, ClassifierSettings, train_classifier
     from facevae.training.loop.run import Options, start_run
 
     settings = load_section(params, "train_judge", ClassifierSettings)
     data = open_vae(arrays)
     options = Options(device, compile, logs, checkpoint_seconds)
+    names = data.attribute_names if both_kinds(data.attributes["train"]).any() else ()
+    metadata = metadata_of(data.images["train"].shape[1], settings.width, names)
+    weights, history, accuracies = {}, [], {}
     with start_run("train_judge", options, settings.model_dump(), data.manifest) as training:
-        judge, history = train_classifier(data, settings, training, section="train_judge", prefix="judge ")
+        if names:
+            judge, history = train_classifier(data, settings, training, section="train_judge", prefix="judge ")
         if not training.processes.is_main:
             return
-        accuracies = judge_accuracies(judge, data, training.device)
-        mean = sum(accuracies.values()) / len(accuracies)
-        metadata = metadata_of(data.images["train"].shape[1], settings.width, data.attribute_names)
-        save_weights(model, judge.state_dict(), metadata)
-        write_table(results / "history.csv", history)
+        if names:
+            weights, accuracies = judge.state_dict(), judge_accuracies(judge, data, training.device)
+        metrics = {"balanced_accuracy": sum(accuracies.values()) / len(accuracies)} if accuracies else {}
+        save_weights(model, weights, metadata)
+        write_table(results / "history.csv", history, None if history else HISTORY_COLUMNS)
         rows = [{"attribute": name, "balanced_accuracy": value} for name, value in accuracies.items()]
-        write_table(results / "attributes.csv", rows)
-        write_json(results / "metrics.json", {"judge": {"balanced_accuracy": mean}})
-    print(f"{model}: mean balanced accuracy {mean:.3f}, details in {results}")
+        write_table(results / "attributes.csv", rows, ("attribute", "balanced_accuracy"))
+        write_json(results / "metrics.json", {"judge": metrics})
+    print(f"{model}: {judge_summary(names, accuracies)}, details in {results}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import yaml
 
 from facevae.celeba.pairs import Drawing, write_pairs
 from facevae.core.files import write_json
-from facevae.data.arrays import MANIFEST, VaeArrays, write_npy, write_rows
+from facevae.data.arrays import MANIFEST, UNKNOWN, VaeArrays, write_npy, write_rows
 from facevae.imaging.codec import encode_png
 from facevae.training.loop.step import StepContext
 
@@ -161,17 +161,19 @@ def labels() -> np.ndarray:
     return np.stack([numbers % 2, numbers // 2 % 2, 0 * numbers], axis=1)
 
 
-def make_vae_arrays(folder: Path) -> Path:
-    """Write a folder of arrays as stages.cache_arrays does for the VAE."""
+def make_vae_arrays(folder: Path, values: np.ndarray | None = None, names: tuple[str, ...] = NAMES) -> Path:
+    """Write a folder of arrays as stages.cache_arrays does for the VAE; `values` in place of the labels above."""
     folder.mkdir(parents=True)
-    values = labels()
-    images = faces(values[:, 0] == 1, values[:, 1] == 1)
+    drawn = labels()
+    images = faces(drawn[:, 0] == 1, drawn[:, 1] == 1)
+    signs = {1: 1, 0: -1, UNKNOWN: 0}
+    written = np.vectorize(signs.get, otypes=[int])(drawn if values is None else values)
     write_npy(folder / "images.npy", images.shape, images)
     splits = [split for split, count in SPLITS.items() for _ in range(count)]
-    write_rows(folder, [f"{number}.png" for number in range(len(images))], splits, NAMES, 2 * values - 1)
+    write_rows(folder, [f"{number}.png" for number in range(len(images))], splits, names, written)
     framing = {"crop": SIZE, "size": SIZE, "resample": "box"}
     manifest = {"kind": "vae", "shape": list(images.shape), "splits": SPLITS, "framing": framing}
-    write_json(folder / MANIFEST, {**manifest, "attributes": list(NAMES)})
+    write_json(folder / MANIFEST, {**manifest, "attributes": list(names)})
     return folder
 
 

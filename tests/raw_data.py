@@ -85,7 +85,10 @@ def make_params(folder: Path, **changes: object) -> Path:
             "vae": {"images": None, "crop": 178, "size": 32, "resample": "bicubic"},
         },
         "add_noise": {"sigma": 25.0, "seed": 1},
-        "cache_arrays": {"dae": {"images": None, "train_share": 0.6}, "vae": {"images": None}},
+        "cache_arrays": {
+            "dae": {"images": None, "train_share": 0.6, "same_images": "apart"},
+            "vae": {"images": None, "same_images": "apart"},
+        },
     }
     for key, value in changes.items():
         node, parts = data, key.split("__")

@@ -103,7 +103,7 @@ def test_damaged_files(vae):
     (vae / ROWS).write_text(rows.rsplit("\n", 2)[0] + "\n")
     with one_line(ROWS, "5 rows", "4"):
         open_vae(vae)
-    (vae / ROWS).write_text(rows.replace("-1", "0"))
+    (vae / ROWS).write_text(rows.replace("-1", "2"))
     with one_line(ROWS, "line 2"):
         open_vae(vae)
     (vae / MANIFEST).write_text("{")

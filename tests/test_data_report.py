@@ -120,6 +120,10 @@ def resident_file_bytes() -> int:
 # --- the stage
 
 
+# Whoever names no attribute.
+UNNAMED: dict[str, dict] = {"attribute_vectors": {}, "explore_latents": {}, "evaluate_vae": {}}
+
+
 class Project:
     """A folder in which the data stages have run on ten images of one colour each."""
 
@@ -138,9 +142,9 @@ class Project:
                 add_noise.main(1, params, images, self.data / "dae/noisy.zip")
             cache_arrays.main(model, 1, params, self.data)
 
-    def report(self, faces: int = 3) -> dict:
+    def report(self, faces: int = 3, **sections: object) -> dict:
         params = self.folder / "report.yaml"
-        params.write_text(yaml.safe_dump({"report_data": {"faces": faces}}))
+        params.write_text(yaml.safe_dump({"report_data": {"faces": faces}, **UNNAMED, **sections}))
         report_data.main(params, self.data, self.results)
         return json.loads((self.results / "metrics.json").read_text())["data"]
 
@@ -227,7 +231,7 @@ def test_the_report(project, capsys):
     before = files_below(project.results)
     assert set(before) == {
         "attributes.csv", "correlations.csv", "metrics.json", "pictures/attributes.png", "pictures/correlations.png",
-        "pictures/faces.png", "sizes.csv", "skipped.csv", "summary.csv",
+        "pictures/faces.png", "repeated.csv", "sizes.csv", "skipped.csv", "summary.csv",
     }  # fmt: skip
     project.report()
     assert files_below(project.results) == before
@@ -241,7 +245,7 @@ def test_a_person_in_two_splits_is_counted(undrawn):
     assert summary["vae_persons_in_two_splits"] == 3 and summary["dae_persons_in_two_splits"] == 1
 
 
-def test_an_image_in_two_splits_is_counted(undrawn):
+def test_an_image_in_two_splits_is_counted(undrawn, capsys):
     """1, 2 and 7, which train both models but that 7 tests the DAE; 3 and 9; 4 and 10, valid and test of the VAE."""
     like = [0, 0, 2, 3, 4, 5, 0, 7, 2, 3]
     write_entries(undrawn.raw / IMAGES, {name: encoded(plain(number)) for name, number in zip(TEN, like, strict=True)})
@@ -249,6 +253,55 @@ def test_an_image_in_two_splits_is_counted(undrawn):
     metrics, summary = undrawn.report(), undrawn.summary()
     assert metrics["images_in_two_splits"] == 2 + 3
     assert summary["vae_images_in_two_splits"] == 2 and summary["dae_images_in_two_splits"] == 3
+    groups: dict[tuple[str, str], set[tuple[str, int]]] = {}
+    for row in undrawn.table("repeated.csv"):
+        groups.setdefault((row["arrays"], row["content"]), set()).add((row["split"], int(row["image"][:6])))
+    assert sorted(map(sorted, groups.values())) == sorted(
+        [
+            [("test", 7), ("train", 1), ("train", 2)], [("test", 9), ("train", 3)], [("test", 10), ("train", 4)],
+            [("train", 3), ("valid", 9)], [("test", 10), ("valid", 4)],
+        ]
+    )  # fmt: skip
+    line = "5 images stand in two splits, pixel by pixel"
+    assert line in capsys.readouterr().out
+    undrawn.prepare(cache_arrays__dae__same_images="together", cache_arrays__vae__same_images="together")
+    assert undrawn.report()["images_in_two_splits"] == 0 and undrawn.table("repeated.csv") == []
+    assert line not in capsys.readouterr().out
+
+
+def test_labels_that_nobody_knows(undrawn, capsys):
+    """Of all that is known; two attributes that are never known of the same image are not said to go together."""
+    values = np.array([[1, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [0, 1], [-1, 0], [0, 0], [0, 0], [0, 0]])
+    write_attributes(undrawn.raw / ATTRIBUTES_FILE, TEN, NAMES, values)
+    undrawn.prepare()
+    undrawn.report()
+    smiling, young = undrawn.table("attributes.csv")
+    assert (float(smiling["rate"]), smiling["known"]) == (0.5, "4")
+    assert float(young["rate"]) == pytest.approx(2 / 3) and young["known"] == "3"
+    assert young["valid_rate"] == "1.0" and young["test_rate"] == "0.0", "images 4 and 5"
+    assert [row["Young"] for row in undrawn.table("correlations.csv")] == ["0.0", "1.0"]
+    assert "13 of 20 labels are unknown" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [((), "the images have no attributes"), (NAMES[:1], "each of the 1 attributes is the same for all train images")],
+)
+def test_nothing_to_learn(project, capsys, names, line):
+    """Without attributes, or with one that all have: a line, empty tables, pictures of what there is."""
+    write_attributes(project.raw / ATTRIBUTES_FILE, TEN, names, np.ones((10, len(names)), int))
+    project.prepare()
+    project.report()
+    assert f"{line}: no judge" in capsys.readouterr().out
+    assert project.table("correlations.csv") == [] and len(project.table("attributes.csv")) == len(names)
+    drawn = {path.name for path in (project.results / "pictures").iterdir()}
+    assert drawn == {"faces.png", "correlations.png"} | ({"attributes.png"} if names else set())
+
+
+def test_names_that_are_not_in_the_data_end_here(undrawn):
+    with one_line("evaluate_vae.attributes", "one of Smiling, Young", "found Happy", "null"):
+        undrawn.report(evaluate_vae={"attributes": ["Happy"]})
+    assert not undrawn.results.exists()
 
 
 def test_nobody_and_nothing_known(undrawn):

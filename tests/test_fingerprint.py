@@ -3,11 +3,12 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from project_copy import commit, copy_project, dvc, keep_stages, shrink, stages_run
-from raw_data import encoded, photo
+from project_copy import ROOT, commit, copy_project, dvc, keep_stages, shrink, stages_run
+from raw_data import encoded, one_line, photo
 
 from facevae.celeba.tables import ATTRIBUTES_FILE, read_attributes
 from facevae.sources import fingerprint as module
@@ -120,6 +121,18 @@ def test_what_is_wrong_is_not_its_to_say(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     main(tmp_path / "params.yaml", tmp_path / "inputs.json")
     assert json.loads((tmp_path / "inputs.json").read_text()) == {}
+
+
+def test_a_key_that_no_stage_knows(tmp_path):
+    """It is in no other stage's parameters: none would run and say so."""
+    shutil.copy(ROOT / "params.schema.json", tmp_path)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text.replace("  free_bits: 0.0", "  free_bit: 0.0"), encoding="utf-8")
+    with one_line("params.yaml, vae.free_bit: expected one of", "the unknown key free_bit", "free_bits is meant"):
+        main(tmp_path / "params.yaml", tmp_path / "inputs.json")
+    assert not (tmp_path / "inputs.json").exists()
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    main(tmp_path / "params.yaml", tmp_path / "inputs.json")
 
 
 def test_relative_paths(tmp_path, monkeypatch):

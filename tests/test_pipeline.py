@@ -120,6 +120,14 @@ def test_nothing_runs_again(project):
     assert not stages_run(dvc(project, "repro"))
 
 
+def test_a_key_that_no_stage_knows(project):
+    """Nothing else would run: it is in no stage's parameters, and an experiment of it would be recorded."""
+    said = dvc(project, "exp", "run", "--name", "mistyped", "-S", "+vae.gradient_clp=0.5", fails=True)
+    assert "error: params.yaml, vae.gradient_clp: expected" in said and "perhaps gradient_clip is meant" in said
+    git(project, "checkout", "--quiet", "params.yaml")
+    assert "mistyped" not in dvc(project, "exp", "list")
+
+
 def test_data_are_the_same_bits_from_nothing(project, tmp_path):
     """Once more from nothing and with two processes: the same hash for every data set."""
     copy_project(tmp_path)

@@ -127,7 +127,7 @@ def test_noise_is_named_and_does_not_depend_on_the_other_images(project):
 def test_cache_arrays_dae(project):
     project.crop("dae")
     project.noise()
-    arrays = open_dae(project.cache("dae", cache_arrays__dae={"images": 5, "train_share": 0.6}))
+    arrays = open_dae(project.cache("dae", cache_arrays__dae={"images": 5, "train_share": 0.6, "same_images": "apart"}))
     assert arrays.images == {"train": [f"00000{n}.tif" for n in (1, 2, 3)], "test": ["000004.tif", "000005.tif"]}
     assert arrays.manifest["noise"] == {"sigma": 25.0, "seed": 1} and arrays.manifest["framing"]["pad"] == 1
     with open_archive(project.folder / "data/dae/images.zip") as clean:

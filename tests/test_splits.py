@@ -10,6 +10,8 @@ from facevae.celeba.splits import (
     evenly_spaced,
     partition_by_name,
     partition_by_order,
+    partitions_with_copies,
+    persons_with_copies,
     train_with_persons,
 )
 
@@ -53,3 +55,16 @@ def test_nobody_trains_and_tests():
     persons = generator.integers(0, 150, 1000)
     trains = train_with_persons(persons, 0.6)
     assert not set(persons[trains]) & set(persons[~trains]) and trains.sum() == pytest.approx(600, abs=10)
+
+
+def test_the_same_image_is_the_same_person():
+    """Images 0 and 3 are the same, 1 and 4: so is 2, whom 4 shows as well. Nobody is known on 0, 3 and 5."""
+    found = persons_with_copies(np.array([-1, 7, 8, -1, 8, -1]), np.array([4, 2, 9, 4, 2, 5]))
+    assert len(found) == 6 and (found >= 0).all()
+    groups = {tuple(np.flatnonzero(found == person)) for person in found}
+    assert groups == {(0, 3), (1, 2, 4), (5,)}
+
+
+def test_the_same_image_is_in_one_partition():
+    partitions, contents = np.array([2, 0, 1, 2, 1, 0]), np.array([3, 4, 3, 4, 5, 6])
+    assert partitions_with_copies(partitions, contents).tolist() == [1, 0, 1, 0, 1, 0]

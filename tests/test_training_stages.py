@@ -566,9 +566,13 @@ def test_the_constant_colours_loss_by_hand(project):
     assert float(row["constant_colour_loss"]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_more_gaussians_than_train_images(trained):
-    with one_line("fit_mixture.components", "at most 24", "found 25"):
-        trained(fit_mixture, fit_mixture={"components": 25})
+def test_more_gaussians_than_train_images_can_bear(trained, capsys):
+    """24 latents of 6 dimensions: two of full covariance, or two of ten latents each."""
+    for covariance in ("full", "diag"):
+        trained(fit_mixture, fit_mixture={"components": 25, "covariance": covariance})
+        assert len(load_mixture(trained.folder / "models/mixture.safetensors").weights) == 2
+        line = f"2 Gaussians ({covariance}) fitted to 24 latents, not 25 ({covariance})"
+        assert line in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["Smilling", "Nobody"])

@@ -72,8 +72,10 @@ def test_the_method_chosen_is_the_one_used(method):
 
 
 def test_no_attribute_with_both_kinds():
-    with one_line("some train images have and some have not", "annotate more"):
-        found(np.ones((20, 4), np.int8))
+    for labels in (np.ones((20, 4), np.int8), np.full((20, 4), -1, np.int8), np.empty((20, 0), np.int8)):
+        vectors = find_vectors(latents(), labels, NAMES[: labels.shape[1]], settings())
+        assert vectors.names == () and all(found.shape == (0, 3) for found in vectors.vectors.values())
+        assert stability(latents(), labels, NAMES[: labels.shape[1]], settings()).shape == (0,)
 
 
 def test_a_ridge_too_small_is_one_line():

@@ -43,8 +43,14 @@ def load_vectors(models: Path, fitting: Vae | None = None) -> AttributeVectors:
     path = models / "attribute_vectors.safetensors"
     with readable(path):
         vectors = read_vectors(path)
+    if not vectors.names:
+        raise FacevaeError(
+            where=path, expected="attribute vectors", found="none: no attribute that some of the train images had and "
+            "some had not", fix="train on images with such an attribute",
+        )  # fmt: skip
+    with readable(path):
         rows, dimensions = vectors.vectors[vectors.method].shape
-        if not rows == len(vectors.names) > 0 or len(vectors.recommended) not in (0, rows):
+        if rows != len(vectors.names) or len(vectors.recommended) not in (0, rows):
             raise ValueError(f"{rows} vectors, {len(vectors.names)} names, {len(vectors.recommended)} strengths")
         for name in vectors.names:
             _check_numbers(name, vars(vectors.recommendation(name)))

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 from pydantic.json_schema import models_json_schema
 
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.splits import DaeCache, VaeCache
 from facevae.core.command import run
+from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
 from facevae.core.params import Section, load_section
 from facevae.core.schema import SCHEMA
@@ -20,6 +22,7 @@ from facevae.figures.latents import LatentExploration
 from facevae.imaging.frames import DaeCrop, VaeCrop
 from facevae.latents.mixture import MixtureSettings
 from facevae.latents.vectors import VectorSettings
+from facevae.models.vae import Vae
 from facevae.preparation.report_data import ReportSettings
 from facevae.sources.source import SETTINGS as SOURCES
 from facevae.sources.source import DownloadSettings
@@ -57,7 +60,7 @@ _ATTRIBUTE = {"$ref": "#/$defs/Attribute"}
 _CELEBA_NAMES = {
     "properties": {
         "attribute_vectors": {"properties": {name: {"items": _ATTRIBUTE} for name in ("conditional", "context")}},
-        "explore_latents": {"properties": {"attribute": _ATTRIBUTE}},
+        "explore_latents": {"properties": {"attribute": {"anyOf": [_ATTRIBUTE, {"type": "null"}]}}},
         "evaluate_vae": {"properties": {"attributes": {"items": _ATTRIBUTE}}},
     }
 }
@@ -81,11 +84,21 @@ def main(
 
 
 def check(path: Path) -> None:
-    """Read every section of a parameter file as its stage does. Raises FacevaeError, naming the key."""
-    for key, model in SECTIONS.items():
-        section = load_section(path, key, model)
-        if isinstance(section, DownloadSettings):
-            load_section(path, f"download.{section.source}", SOURCES[section.source])
+    """Read every section of a parameter file as its stage does. Raises FacevaeError, naming the key.
+
+    Also where the autoencoder does not take the images' size, which no section knows by itself.
+    """
+    sections = {key: load_section(path, key, model) for key, model in SECTIONS.items()}
+    source = sections["download"].source
+    load_section(path, f"download.{source}", SOURCES[source])
+    size = sections["crop_pad.vae"].size
+    try:
+        with torch.device("meta"):  # shapes alone
+            Vae(sections["vae"], size)
+    except ValueError as error:
+        where, network = f"{path}, crop_pad.vae.size", f"vae.{sections['vae'].architecture}"
+        expected, fix = f"{error}, for {network}", f"change it or {network}"
+        raise FacevaeError(where=where, expected=expected, found=str(size), fix=fix) from None
 
 
 def schema_text() -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -21,17 +21,23 @@ CELEBA_SHARES = (0.8034, 0.0981, 0.0985)
 """Share of each partition in CelebA's 202,599 images."""
 
 
+# Whether images with the same pixels may stand in two splits, or all of them stand in one.
+SameImages = Literal["apart", "together"]
+
+
 class DaeCache(Section):
     """Section cache_arrays.dae: the first so many images (null: all), and the share of them that trains."""
 
     images: int | None = Field(gt=0)
     train_share: float = Field(gt=0, lt=1)
+    same_images: SameImages
 
 
 class VaeCache(Section):
     """Section cache_arrays.vae: so many images (null: all), evenly spread over the archive."""
 
     images: int | None = Field(gt=0)
+    same_images: SameImages
 
 
 def partition_by_order(index: int, count: int) -> int:
@@ -78,6 +84,33 @@ def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
             trains[person] = True
             taken += counts[person]
     return trains[inverse]
+
+
+def persons_with_copies(persons: np.ndarray, contents: np.ndarray) -> np.ndarray:
+    """Persons of whom two who share an image are one: (n,), -1 for nobody known, and what each image shows, (n,).
+
+    An image that stands there several times is at least somebody, so that a split by persons keeps it in one.
+    """
+    # Imported where it is used, for whom it takes a while to load.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, contents = np.unique(contents, return_inverse=True)
+    # Persons and contents as the two sides of a graph: what is connected is one.
+    known = np.flatnonzero(persons >= 0)
+    people, numbers = np.unique(persons[known], return_inverse=True)
+    size, first = len(people), len(persons)
+    pairs = np.concatenate([np.arange(first), known]), np.concatenate([contents + first, numbers + 2 * first])
+    graph = coo_array((np.ones(len(pairs[0])), pairs), shape=(2 * first + size, 2 * first + size))
+    return connected_components(graph, directed=False)[1][:first]
+
+
+def partitions_with_copies(partitions: np.ndarray, contents: np.ndarray) -> np.ndarray:
+    """The partitions, (n,), but of images that show the same, (n,), all in the first that one is in: train is first."""
+    _, numbers = np.unique(contents, return_inverse=True)
+    first = np.full(len(contents), len(PARTITIONS))
+    np.minimum.at(first, numbers, partitions)
+    return first[numbers]
 
 
 def evenly_spaced(items: Sequence[ItemT], count: int) -> Sequence[ItemT]:

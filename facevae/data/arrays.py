@@ -22,6 +22,12 @@ DAE_FILES = ("clean.npy", "noisy.npy")
 
 VAE_FILES = ("images.npy",)
 
+UNKNOWN = -1
+
+"""The label of an attribute of which nobody said whether an image has it."""
+
+_LABELS = {"1": 1, "-1": 0, "0": UNKNOWN}
+
 _FIX = "run stages.cache_arrays again"
 
 
@@ -37,7 +43,10 @@ class DaeArrays:
 
 @dataclass(frozen=True)
 class VaeArrays:
-    """By split: `images` (n, S, S, 3) uint8, `attributes` (n, A) int8 0 or 1, and the names of the images."""
+    """By split: `images` (n, S, S, 3) uint8, `attributes` (n, A) int8, and the names of the images.
+
+    An attribute is 1 or 0, or UNKNOWN. There may be none: A = 0.
+    """
 
     images: dict[str, np.ndarray]
     attributes: dict[str, np.ndarray]
@@ -96,7 +105,7 @@ def write_rows(
     names: Sequence[str] = (),
     values: Iterable[np.ndarray] | None = None,
 ) -> None:
-    """Write `rows.csv`: the image and the split of each row and, if given, its `values`, (len(names),) of 1 and -1."""
+    """Write `rows.csv`: the image and the split of each row and, if given, its `values`, (len(names),): 1, -1 or 0."""
     with (folder / ROWS).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", "split", *names])
@@ -156,12 +165,11 @@ def _by_split(array: np.ndarray, manifest: dict[str, Any]) -> dict[str, np.ndarr
 def _read_rows(
     folder: Path, manifest: dict[str, Any], attributes: tuple[str, ...]
 ) -> tuple[dict[str, list[str]], np.ndarray]:
-    """Names of the images by split, and the attributes (N, A) int8, 0 or 1."""
+    """Names of the images by split, and the attributes (N, A) int8: 1, 0 or UNKNOWN for the file's 1, -1 or 0."""
     path = folder / ROWS
     count = manifest["shape"][0]
     expected_splits = [split for split, size in manifest["splits"].items() for _ in range(size)]
     names: dict[str, list[str]] = {split: [] for split in manifest["splits"]}
-    signs = {"1", "-1"}
     values = np.zeros((count, len(attributes)), dtype=np.int8)
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -171,13 +179,13 @@ def _read_rows(
             number = -1
             for number, row in enumerate(reader):
                 fits = number < count and len(row) == 2 + len(attributes) and row[1] == expected_splits[number]
-                if not fits or not signs.issuperset(row[2:]):
+                if not fits or not _LABELS.keys() >= set(row[2:]):
                     raise FacevaeError(
                         where=f"{path}, line {number + 2}", expected=f"a row that {MANIFEST} foresees",
                         found=",".join(row)[:60], fix=_FIX,
                     )  # fmt: skip
                 names[row[1]].append(row[0])
-                values[number] = [cell == "1" for cell in row[2:]]
+                values[number] = [_LABELS[cell] for cell in row[2:]]
     except FileNotFoundError:
         raise _missing(path) from None
     if number + 1 != count:

@@ -17,9 +17,9 @@ MEASURES = (
 
 
 def mean_verdict(verdicts: Sequence[EditVerdict]) -> dict[str, float]:
-    """Means of the measures over verdicts, at least one; what is None of any of them is left out."""
+    """Means of the measures over verdicts; what is None of any of them is left out, without verdicts all."""
     columns = {name: [getattr(verdict, name) for verdict in verdicts] for name in MEASURES}
-    return {name: float(np.mean(values)) for name, values in columns.items() if None not in values}
+    return {name: float(np.mean(values)) for name, values in columns.items() if values and None not in values}
 
 
 def explained_changes(scores: Rows, method: str) -> dict[str, float]:

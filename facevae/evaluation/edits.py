@@ -36,7 +36,8 @@ def check_judged(
                 where=where, expected=f"a model of {image_size}-pixel images", found=f"one of {found}-pixel images",
                 fix="train it on the same arrays",
             )  # fmt: skip
-    if tuple(judge_metadata["attributes"]) != arrays.attribute_names:
+    # No attributes: there was none to learn.
+    if judge_metadata["attributes"] and tuple(judge_metadata["attributes"]) != arrays.attribute_names:
         raise FacevaeError(
             where="the judge", expected=f"the arrays' {len(arrays.attribute_names)} attributes",
             found="others", fix="run stages.train_judge on the same arrays",
@@ -90,8 +91,11 @@ class EditVerdict:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+VERDICT_COLUMNS = tuple(EditVerdict.__dataclass_fields__)
+
+
 class Faces:
-    """Unseen faces to edit, by their latents (N, D), with labels (N, A) of 0 or 1 of the attributes `names`.
+    """Unseen faces to edit, by their latents (N, D), with labels (N, A), 0 or 1 or -1 where unknown, of `names`.
 
     The judge is asked once what it sees in their reconstructions. `possible`: (N, A), which face can have which
     attribute; others are not edited. With `embed` and `persons`, the faces' own embeddings by it, (N, E), verdicts say
@@ -111,7 +115,7 @@ class Faces:
         self.before, self.likenesses = self._look(latents, embed if persons is not None else None)
 
     def without(self, attribute: str, most: int, *, everyone: bool = False) -> np.ndarray:
-        """Numbers of the first `most` faces that lack the attribute and can have it; of `everyone` who lacks it."""
+        """Numbers of the first `most` faces known to lack the attribute that can have it; of `everyone` lacking it."""
         column = self.names.index(attribute)
         candidates = (self.labels[:, column] == 0) & (self.possible[:, column] | everyone)
         return np.flatnonzero(candidates)[:most]
@@ -253,8 +257,7 @@ def judge_vectors(
 ) -> tuple[list[EditVerdict], np.ndarray]:
     """Verdicts on the vectors that edits use, and the changes of all of the judge's probabilities, a row for each.
 
-    `strength` None means each attribute's recommended one. Attributes that are judged on no face are left out. Raises
-    FacevaeError if all are.
+    `strength` None means each attribute's recommended one. Attributes that are judged on no face are left out.
     """
     edits = [
         Edit(
@@ -267,13 +270,7 @@ def judge_vectors(
     ]
     found = track(faces.judge_edits(edits, most, everyone=True), len(edits), "edits", "attributes")
     judged = [pair for pair in found if pair is not None]
-    if not judged:
-        raise FacevaeError(
-            where="the test split",
-            expected="a face without one of the attributes that have a vector, on which the judge does not see it",
-            found="none", fix="provide or annotate more images",
-        )  # fmt: skip
-    return [verdict for verdict, _ in judged], np.stack([changes for _, changes in judged])
+    return [verdict for verdict, _ in judged], np.array([changes for _, changes in judged])
 
 
 def judge_strengths(

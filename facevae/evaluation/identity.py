@@ -92,15 +92,17 @@ VERIFICATION_COLUMNS = ("embedding", "roc_auc", "equal_error_rate", "persons", "
 
 
 def identity_metrics(
-    network: IdentityNetwork | None, persons: Persons, judge: Classifier, unseen: Unseen, device: torch.device
+    network: IdentityNetwork | None, persons: Persons, judge: Classifier | None, unseen: Unseen, device: torch.device
 ) -> tuple[dict[str, float], list[dict[str, float | str]]]:
     """How well unseen persons are told apart by what compares them here: metrics, and a row for each embedding.
 
     `persons`: how many the network was trained on, 0 without one; `roc_auc` and `equal_error_rate` of its embedding, or
-    of the judge's, which stands in for it. The rows have the judge's embedding and the pixels beside it. Without two
-    images of one unseen person in the test split there are neither rates nor rows.
+    of the judge's, which stands in for it. The rows have the judge's embedding, if there is a judge, and the pixels
+    beside it. Without two images of one unseen person in the test split there are neither rates nor rows.
     """
-    embeddings: dict[str, Embed] = {"judge": judge.to(device).eval().embedding, "pixels": pixels}
+    embeddings: dict[str, Embed] = {"pixels": pixels}
+    if judge is not None:
+        embeddings = {"judge": judge.to(device).eval().embedding} | embeddings
     if network is not None:
         embeddings = {"identity": network.to(device).eval()} | embeddings
     rows: list[dict[str, float | str]] = []
@@ -110,7 +112,7 @@ def identity_metrics(
             values = (name, found.auc, found.equal_error_rate, found.persons, found.pairs)
             rows.append(dict(zip(VERIFICATION_COLUMNS, values, strict=True)))
     metrics: dict[str, float] = {"persons": len(persons.identities) if network else 0}
-    for row in rows[:1]:
+    for row in rows[:1] if network or judge else ():
         metrics |= {name: float(row[name]) for name in ("roc_auc", "equal_error_rate")}
     return metrics, rows
 
@@ -121,17 +123,21 @@ def identity_summary(
     persons: Persons,
     least_images: int,
     least_persons: int,
+    *,
+    judge: bool = True,
 ) -> str:
-    """What came of it, or why nothing was trained, in one line."""
+    """What came of it, or why nothing was trained, in one line. `judge`: whether there is one."""
     if not metrics["persons"]:
+        instead = "the judge's features stand in" if judge else "and no judge to stand in for it"
         return (
-            f"no network, the judge's features stand in: {len(persons.identities)} persons have "
+            f"no network, {instead}: {len(persons.identities)} persons have "
             f"{least_images} images or more in the train split, {least_persons} are needed"
         )
     if not rows:
         return f"{metrics['persons']} persons; no two images of another one in the test split to measure it with"
     areas = {str(row["embedding"]): float(row["roc_auc"]) for row in rows}
+    beside = f"the judge's features {areas['judge']:.3f}, " if judge else ""
     return (
         f"{metrics['persons']} persons; unseen ones told apart with a ROC AUC of {areas['identity']:.3f} "
-        f"(the judge's features {areas['judge']:.3f}, pixels {areas['pixels']:.3f})"
+        f"({beside}pixels {areas['pixels']:.3f})"
     )

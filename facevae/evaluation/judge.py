@@ -1,12 +1,12 @@
 """The judge's probabilities and embeddings of images, and its balanced accuracies on unseen faces."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from facevae.core.errors import FacevaeError
 from facevae.data.arrays import VaeArrays
 from facevae.evaluation.classification import balanced_accuracies
 from facevae.models.classifier import Classifier
@@ -22,21 +22,21 @@ class Judgement:
 
 
 def judge_accuracies(judge: Classifier, arrays: VaeArrays, device: torch.device) -> dict[str, float]:
-    """Balanced accuracy on the test split, of each attribute that has both kinds of test images.
-
-    Raises FacevaeError if no attribute has.
-    """
+    """Balanced accuracy on the test split, of each attribute that has both kinds of test images."""
     answers = judge_images(judge, arrays.images["test"], device).probabilities
     found = balanced_accuracies(answers, arrays.attributes["test"])
-    named = {
+    return {
         name: float(value) for name, value in zip(arrays.attribute_names, found, strict=True) if not np.isnan(value)
     }
-    if not named:
-        raise FacevaeError(
-            where="the test split", expected="an attribute that some test images have and some have not",
-            found="none", fix="provide or annotate more images",
-        )  # fmt: skip
-    return named
+
+
+def judge_summary(trained: Sequence[str], accuracies: Mapping[str, float]) -> str:
+    """What came of the training on these attributes, or why there was none, for one line."""
+    if not trained:
+        return "no attribute that some train images have and some have not, so that nothing is trained"
+    if not accuracies:
+        return f"{len(trained)} attributes, none of them with both kinds of test images to measure it on"
+    return f"mean balanced accuracy {sum(accuracies.values()) / len(accuracies):.3f}"
 
 
 @torch.no_grad()

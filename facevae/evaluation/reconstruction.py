@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facevae.evaluation.classification import balanced_accuracies
+from facevae.evaluation.classification import accuracies, balanced_accuracies
 from facevae.evaluation.image_metrics import load_lpips, psnr_db, ssim
 from facevae.evaluation.judge import judge_images
 from facevae.jobs.progress import track
@@ -20,7 +20,8 @@ from facevae.nn.losses import kl_divergence
 @dataclass(frozen=True)
 class Reconstructions:
     """The decoded posterior means of N images. `measures`: means over the images; `probabilities`: the judge's of the
-    reconstructions as bytes, (N, A) in [0, 1]; `embeddings`: the judge's of the first ones, (n, E).
+    reconstructions as bytes, (N, A) in [0, 1]; `embeddings`: the judge's of the first ones, (n, E). Without a judge
+    (N, 0) and (n, 0).
     """
 
     measures: dict[str, float]
@@ -31,7 +32,7 @@ class Reconstructions:
 @torch.no_grad()
 def reconstruct(
     vae: Vae,
-    judge: Classifier,
+    judge: Classifier | None,
     images: np.ndarray,
     mu: Tensor,
     logvar: Tensor,
@@ -63,6 +64,8 @@ def reconstruct(
             found["lpips"] = lpips(reconstruction, batch)
         for name, values in found.items():
             columns.setdefault(name, []).extend(values.tolist())
+        if judge is None:
+            continue
         probabilities.append(judge_images(judge, as_bytes(reconstruction), device).probabilities)
         if start < embedded:
             embeddings.append(judge.embedding(reconstruction[: embedded - start]).cpu())
@@ -73,28 +76,36 @@ def reconstruct(
         "latent_dimensions": mu.shape[1],
         "kl_nats_of_largest_dimension": float(kl.mean(0).max()),
     }
+    if judge is None:
+        return Reconstructions(measures, np.empty((len(images), 0)), torch.empty(min(embedded, len(images)), 0))
     return Reconstructions(measures, np.concatenate(probabilities), torch.cat(embeddings))
+
+
+RETENTION_COLUMNS = (
+    "attribute", "accuracy", "accuracy_reconstruction", "balanced_accuracy", "balanced_accuracy_reconstruction",
+    "accuracy_loss",
+)  # fmt: skip
 
 
 def attribute_retention(
     of_images: np.ndarray, of_reconstructions: np.ndarray, labels: np.ndarray, names: Sequence[str]
 ) -> list[dict[str, float | str]]:
-    """Whether reconstruction retains the attributes, by the judge's probabilities: (N, A) each, labels of 0 or 1.
+    """Whether reconstruction retains the attributes, by the judge's probabilities: (N, A) each, labels 0, 1 or -1.
 
     A row per attribute: the judge's accuracy on the images and on their reconstructions, plain and balanced, and
     `accuracy_loss`, the difference of the plain ones. Attributes that all or none of the images have are left out.
     """
     answers = of_images, of_reconstructions
-    accuracies = [((part > 0.5) == (labels > 0.5)).mean(0) for part in answers]
+    shares = [accuracies(part, labels) for part in answers]
     balanced = [balanced_accuracies(part, labels) for part in answers]
     return [
         {
             "attribute": name,
-            "accuracy": float(accuracies[0][column]),
-            "accuracy_reconstruction": float(accuracies[1][column]),
+            "accuracy": float(shares[0][column]),
+            "accuracy_reconstruction": float(shares[1][column]),
             "balanced_accuracy": float(balanced[0][column]),
             "balanced_accuracy_reconstruction": float(balanced[1][column]),
-            "accuracy_loss": float(accuracies[0][column] - accuracies[1][column]),
+            "accuracy_loss": float(shares[0][column] - shares[1][column]),
         }
         for column, name in enumerate(names)
         if not np.isnan(balanced[0][column])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -21,11 +21,19 @@ from facevae.evaluation.edit_metrics import (
     mean_verdict,
     methods_summary,
 )
-from facevae.evaluation.edits import EditVerdict, Faces, check_judged, embed_all, judge_strengths, judge_vectors
+from facevae.evaluation.edits import (
+    VERDICT_COLUMNS,
+    EditVerdict,
+    Faces,
+    check_judged,
+    embed_all,
+    judge_strengths,
+    judge_vectors,
+)
 from facevae.evaluation.judge import judge_images
 from facevae.evaluation.plausibility import possible
 from facevae.evaluation.probe import classify_by_vectors, linear_probe
-from facevae.evaluation.reconstruction import attribute_retention, reconstruct
+from facevae.evaluation.reconstruction import RETENTION_COLUMNS, attribute_retention, reconstruct
 from facevae.evaluation.samples import frechet_distances
 from facevae.latents.mixture import Mixture
 from facevae.latents.posteriors import Posteriors
@@ -45,12 +53,13 @@ _SMALLEST_FOR_LPIPS = 32
 class Models:
     """What is evaluated, the judge, and what was made of the VAE's latents.
 
-    `embed`: by what persons are compared, and the name of its network.
+    `judge`: None where no attribute could be learned. `embed`: by what persons are compared, and the name of its
+    network; None where neither network is there.
     """
 
     vae: Vae
-    judge: Classifier
-    embed: tuple[str, Embed]
+    judge: Classifier | None
+    embed: tuple[str, Embed] | None
     vectors: AttributeVectors
     mixture: Mixture
     posteriors: Posteriors
@@ -59,7 +68,8 @@ class Models:
 class VaeEvaluation(Section):
     """Section `evaluate_vae`: which edits are shown and judged, how many pictures of what, what is measured."""
 
-    attributes: list[str] = Field(min_length=1)
+    # Of the pictures; null: those that `labels.most_balanced` chooses.
+    attributes: Annotated[list[str], Field(min_length=1)] | None
     # Of the pictures; those above 0 are judged, too, of every method.
     strengths: list[float] = Field(min_length=1, max_length=9)
     # That edits are judged at; null: each attribute's recommended one.
@@ -103,35 +113,45 @@ class VaeReport:
     curves: list[EditVerdict]
 
     def summary(self, settings: VaeEvaluation) -> str:
-        """The metrics in a few lines for a reader."""
-        vae, edits, frechet, probe = (self.metrics[group] for group in ("vae", "edits", "frechet", "probe"))
+        """The metrics in a few lines for a reader, and what could not be measured."""
+        vae, edits, frechet, probe = (self.metrics.get(group, {}) for group in ("vae", "edits", "frechet", "probe"))
         more = {str(row["measure"]): float(row["value"]) for row in self.tables["summary"][1]}
         lines = [
             (
                 f"reconstruction PSNR {vae['psnr_db']:.2f} dB, SSIM {vae['ssim']:.3f}, "
                 f"KL {vae['kl_nats']:.1f} nats in {vae['active_dimensions']} active dimensions"
-            ),
-            (
+            )
+        ]
+        if "judge_accuracy" in vae:
+            lines.append(
                 f"the judge is right on {vae['judge_accuracy']:.1%} of the attributes of reconstructions "
                 f"({more['judge_accuracy_on_images']:.1%} on the images)"
-            ),
-            (
+            )
+        if frechet:
+            lines.append(
                 f"Frechet distance of {more['frechet_images']:.0f} in the judge's features: reconstructions "
                 f"{frechet['reconstructions']:.2f}, mixture samples {frechet['mixture_samples']:.2f}, prior samples "
                 f"{frechet['prior_samples']:.2f} (train images {frechet['train_images']:.2f})"
-            ),
-            (
+            )
+        if probe:
+            lines.append(
                 f"linear probe of the latents: accuracy {probe['accuracy']:.1%}, balanced "
                 f"{probe['balanced_accuracy']:.1%} (always the majority: {more['majority_accuracy']:.1%})"
-            ),
-            (
+            )
+        if edits:
+            lines.append(
                 f"edits at {'the recommended strengths' if settings.strength is None else settings.strength}: "
                 f"detection rate {edits['detection_rate']:.0%} on average, leakage {edits['leakage']:.3f}, identity "
                 f"kept {edits['identity_kept']:.3f} (cosine to the face {more['edits_identity']:.3f}, "
                 f"its reconstruction's {more['edits_identity_reconstruction']:.3f}, by "
                 f"{'the identity network' if more['identity_network'] else 'the judge'})"
-            ),
-        ]
+            )
+        parts = {"attributes of reconstructions": "judge_accuracy" in vae, "Frechet distances": frechet}
+        missing = [part for part, found in (parts | {"probe": probe, "edits": edits}).items() if not found]
+        if missing:
+            lines.append(
+                f"not measured, since no attribute, or too few, have enough images of both kinds: {', '.join(missing)}"
+            )
         return "\n".join([*lines, methods_summary(self.tables["methods"][1], self.tables["method_strengths"][1])])
 
 
@@ -144,7 +164,7 @@ def check_evaluable(
 ) -> None:
     """Raise FacevaeError unless the models were made from arrays like these and every chosen attribute has a vector."""
     vectors = models.vectors
-    for name in settings.attributes:
+    for name in settings.attributes or ():
         vectors.of(name)
     check_judged(arrays, vae_metadata, judge_metadata, models.posteriors.mu["test"])
     image_size = arrays.images["test"].shape[1]
@@ -177,6 +197,14 @@ _EDIT_METRICS = ("detection_rate", "detection_rate_all", "success_rate", "leakag
 
 _OF_RECOMMENDED_EDITS_ALONE = ("identity", "identity_reconstruction", "identity_kept", "detection_rate_all")
 
+# In the table `summary`, in this order, as far as they are known.
+_SUMMARY = (
+    "reconstruction_loss", "latent_dimensions", "kl_nats_of_largest_dimension", "judge_accuracy_on_images",
+    "judge_balanced_accuracy_on_images", "majority_accuracy", "dot_product_accuracy", "dot_product_balanced_accuracy",
+    "frechet_images", "frechet_pixels", "frechet_seed", "edits_identity", "edits_identity_reconstruction",
+    "identity_network",
+)  # fmt: skip
+
 PREDICTION_COLUMNS = ("attribute", "predictor", "measure", "value")
 
 
@@ -186,75 +214,72 @@ def evaluate_autoencoder(
     """Everything that is measured, on the test split and on the pairs.
 
     Each test image is looked at once: its latent is that of `models.posteriors`, its reconstruction is made for all
-    measures together. Raises FacevaeError if no attribute has images of both kinds in the splits, or if no edit can be
-    judged.
+    measures together. What needs a judge, or an attribute that has images of both kinds in a split, is left out where
+    there is none.
     """
     vae, judge, vectors = models.vae, models.judge, models.vectors
     # The judge looks at every image, reconstruction and edit: with channels last in two thirds of the time on a CPU.
-    judge.to(memory_format=torch.channels_last)
+    if judge is not None:
+        judge.to(memory_format=torch.channels_last)
     names, images, labels = arrays.attribute_names, arrays.images["test"], arrays.attributes["test"]
     mu, logvar = models.posteriors.mu, models.posteriors.logvar["test"]
     probe = linear_probe(mu["train"], arrays.attributes["train"], mu["test"], labels)
-    if np.isnan(probe["accuracy"]).all():
-        raise FacevaeError(
-            where="the splits", expected="an attribute that some train and test images have and some have not",
-            found="none", fix="provide or annotate more images",
-        )  # fmt: skip
-    judged = judge_images(judge, images, device)
     compared = min(len(images), settings.frechet_images)
     reconstructed = reconstruct(
         vae, judge, images, mu["test"], logvar, device, embedded=compared, lpips_network=settings.lpips
     )
-    retention = attribute_retention(judged.probabilities, reconstructed.probabilities, labels, names)
-    frechet = frechet_distances(
-        vae, judge, models.mixture, judged.embeddings[:compared], reconstructed.embeddings, arrays.images["train"],
-        settings.seed, device,
-    )  # fmt: skip
-    network, embed = models.embed
-    persons = judged.embeddings if embed == judge.embedding else embed_all(embed, images, device)
-    able = possible(labels, arrays.attributes["train"], names, vectors.context)
-    faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
-    verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces)
-    strengths = [strength for strength in settings.strengths if strength > 0]
-    curves = judge_strengths(faces, vectors, vectors.names, strengths, settings.compared_faces)
+    retention: Rows = []
+    frechet: dict[str, float] = {}
+    verdicts, changes, curves = [], np.empty((0, len(names))), []
+    if judge is not None:
+        judged = judge_images(judge, images, device)
+        retention = attribute_retention(judged.probabilities, reconstructed.probabilities, labels, names)
+        if min(compared, len(arrays.images["train"])) > 1:  # a covariance
+            frechet = frechet_distances(
+                vae, judge, models.mixture, judged.embeddings[:compared], reconstructed.embeddings,
+                arrays.images["train"], settings.seed, device,
+            )  # fmt: skip
+        assert models.embed is not None  # the judge stands in
+        embed = models.embed[1]
+        persons = judged.embeddings if embed == judge.embedding else embed_all(embed, images, device)
+        able = possible(labels, arrays.attributes["train"], names, vectors.context)
+        faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
+        verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces)
+        strengths = [strength for strength in settings.strengths if strength > 0]
+        curves = judge_strengths(faces, vectors, vectors.names, strengths, settings.compared_faces)
     scores = counterfactual_scores(vae, pairs, vectors, device)
     by_vectors = dot_products(arrays, models)
     edits, retained = mean_verdict(verdicts), retention_metrics(retention, scores)
     measures, by_probe = reconstructed.measures, mean_predictions(probe)
     dot_product = mean_predictions(by_vectors[vectors.method])
-    metrics = {
+    groups = {
         "vae": {name: measures[name] for name in _RECONSTRUCTION_METRICS if name in measures}
         | {name: retained[name] for name in _RETENTION_METRICS if name in retained},
         "frechet": frechet,
-        "probe": {name: by_probe[name] for name in _PROBE_METRICS},
+        "probe": {name: by_probe[name] for name in _PROBE_METRICS if name in by_probe},
         "vectors": {"roc_auc": dot_product["roc_auc"]} if dot_product else {},
         "edits": {name: edits[name] for name in _EDIT_METRICS if name in edits}
         | explained_changes(scores, vectors.method),
     }
-    rest = {
-        "reconstruction_loss": measures["reconstruction_loss"],
-        "latent_dimensions": measures["latent_dimensions"],
-        "kl_nats_of_largest_dimension": measures["kl_nats_of_largest_dimension"],
-        "judge_accuracy_on_images": retained["judge_accuracy_on_images"],
-        "judge_balanced_accuracy_on_images": retained["judge_balanced_accuracy_on_images"],
-        "majority_accuracy": by_probe["majority_accuracy"],
-        **{f"dot_product_{name}": value for name, value in dot_product.items() if name != "roc_auc"},
+    metrics = {name: group for name, group in groups.items() if group}
+    known = measures | retained | {f"edits_{name}": value for name, value in edits.items()}
+    known |= {f"dot_product_{name}": value for name, value in dot_product.items() if name != "roc_auc"}
+    if by_probe:
+        known["majority_accuracy"] = by_probe["majority_accuracy"]
+    if frechet:
         # The protocol of the Frechet distances: so many images of so many pixels, samples from this seed.
-        "frechet_images": compared,
-        "frechet_pixels": images.shape[1],
-        "frechet_seed": settings.seed,
-        "edits_identity": edits["identity"],
-        "edits_identity_reconstruction": edits["identity_reconstruction"],
+        known |= {"frechet_images": compared, "frechet_pixels": images.shape[1], "frechet_seed": settings.seed}
+    if models.embed is not None:
         # 1 where a network that was trained on persons compares them, 0 where the judge stands in.
-        "identity_network": int(network == "identity"),
-    }
+        known["identity_network"] = int(models.embed[0] == "identity")
+    rest = {name: known[name] for name in _SUMMARY if name in known}
     areas = {method: found["roc_auc"] for method, found in by_vectors.items()}
-    verdict_columns = list(verdicts[0].row())
+    verdict_columns = list(verdicts[0].row()) if verdicts else VERDICT_COLUMNS
     curve_columns = [name for name in verdict_columns if name not in _OF_RECOMMENDED_EDITS_ALONE]
     methods = compare_methods(scores, areas)
     tables: dict[str, tuple[Sequence[str], Rows]] = {
         "summary": (("measure", "value"), [{"measure": name, "value": value} for name, value in rest.items()]),
-        "attributes": (list(retention[0]), retention),
+        "attributes": (RETENTION_COLUMNS, retention),
         "edits": (verdict_columns, [verdict.row() for verdict in verdicts]),
         "strengths": (curve_columns, [verdict.row() for verdict in curves]),
         "methods": (list(methods[0]) if methods else ("method", "roc_auc"), methods),
@@ -312,7 +337,8 @@ def retention_metrics(retention: Rows, scores: Rows) -> dict[str, float]:
     found: dict[str, float] = {}
     for name in ("accuracy", "balanced_accuracy"):
         for column, metric in ((name, f"judge_{name}_on_images"), (f"{name}_reconstruction", f"judge_{name}")):
-            found[metric] = float(np.mean([float(row[column]) for row in retention]))
+            if retention:
+                found[metric] = float(np.mean([float(row[column]) for row in retention]))
     large = {row["attribute"] for row in scores if float(row["pixels"]) > _LARGE_PIXELS}
     lost = [float(row["accuracy_loss"]) for row in retention if not scores or row["attribute"] in large]
     return found | {"largest_attribute_loss": max(lost)} if lost else found

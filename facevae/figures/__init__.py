@@ -1,4 +1,4 @@
 """Pictures of data and results; nothing is measured.
 
-Imports core, imaging, celeba, data, nn, models, latents and evaluation.
+Imports core, imaging, celeba, data, preparation, nn, models, latents and evaluation.
 """

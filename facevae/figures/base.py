@@ -154,8 +154,11 @@ def heat_map(
 ) -> None:
     """Write a matrix (R, C) as colours, its rows and columns named, as one PNG.
 
-    `symmetric`: values in [-1, 1] around 0, in two colours; else from 0 to the largest.
+    `symmetric`: values in [-1, 1] around 0, in two colours; else from 0 to the largest. A matrix without rows is a
+    blank picture: a stage owes each of its outputs.
     """
+    if not len(rows):
+        values, rows, columns = np.full((1, 1), np.nan), [""], [""]
     # Inches of a cell: smaller where there are too many columns for the width.
     side = min(0.17, (MAX_WIDTH / _DPI - 3.2) / len(columns))
     figure = Figure(figsize=(side * len(columns) + 3.2, side * len(rows) + 2.4))

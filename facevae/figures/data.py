@@ -15,7 +15,10 @@ from facevae.imaging.names import stem
 
 def draw_rates(path: Path, rates: Mapping[str, float], images: int) -> None:
     """Write the share of so many images that have each attribute, in [0, 1], as one PNG, the most common one first."""
-    names = sorted(rates, key=lambda name: -rates[name])
+    # Of an attribute of which nothing is known there is no share, and of none at all no picture.
+    names = sorted((name for name in rates if rates[name] == rates[name]), key=lambda name: -rates[name])
+    if not names:
+        return
     shares = {"share": [rates[name] for name in names]}
     bars(path, [name.replace("_", " ") for name in names], shares, f"attributes of {images:,} images", "share")
 
@@ -23,9 +26,7 @@ def draw_rates(path: Path, rates: Mapping[str, float], images: int) -> None:
 def draw_correlations(path: Path, correlations: np.ndarray, names: Sequence[str], images: int) -> None:
     """Write the correlations of attributes, (V, V) in [-1, 1], of so many images as one PNG; without any, a blank."""
     title = f"phi coefficients of the attributes of {images} images"
-    # A map of nothing would be no picture, and a stage owes each of its outputs.
-    values = correlations if len(names) else np.full((1, 1), np.nan)
-    heat_map(path, values, names or [""], names or [""], title, symmetric=True)
+    heat_map(path, correlations, names, names, title, symmetric=True)
 
 
 def draw_contact_sheet(path: Path, archives: Mapping[str, Archive], count: int) -> None:

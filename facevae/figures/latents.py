@@ -12,7 +12,8 @@ from torch import Tensor
 from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
-from facevae.data.arrays import VaeArrays
+from facevae.data.arrays import UNKNOWN, VaeArrays
+from facevae.data.labels import explorable, most_balanced
 from facevae.figures.base import image_sheet, mosaic, scatter
 from facevae.latents.arithmetic import j_diagram, lerp, mine_grid, slerp
 from facevae.latents.encoding import decode_all
@@ -27,6 +28,7 @@ from facevae.latents.projections import (
 )
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes
+from facevae.preparation.named_attributes import ExploredName, check_names
 
 # Of so many unseen faces the pairs of analogies are looked for: every one is compared with every other.
 _COMPARED = 500
@@ -35,8 +37,8 @@ _COMPARED = 500
 class LatentExploration(Section):
     """Section `explore_latents`: how many faces, steps and cells the pictures have, and which faces they show."""
 
-    # What colours the maps, and what the analogies are of.
-    attribute: str
+    # What colours the maps, and what the analogies are of; null: that which `labels.most_balanced` chooses.
+    attribute: str | None
     # Of the maps, at most; half of them unseen, where there are so many.
     points: int = Field(ge=2, le=20_000)
     # Of t-SNE; at most a third of the points counts.
@@ -57,8 +59,11 @@ class LatentExploration(Section):
 
 def check_fit(
     arrays: VaeArrays, posteriors: Posteriors, vae_metadata: dict[str, Any], settings: LatentExploration
-) -> None:
-    """Raise FacevaeError unless latents and VAE belong to arrays like these, whose test faces show the attribute."""
+) -> str | None:
+    """The attribute to explore; None where no test faces show one, and none is asked for.
+
+    Raises FacevaeError unless latents and VAE belong to arrays like these, whose test faces show what is asked for.
+    """
     image_size, latent_dim = arrays.images["test"].shape[1], vae_metadata["settings"]["latent_dim"]
     if vae_metadata["image_size"] != image_size:
         raise FacevaeError(
@@ -71,19 +76,12 @@ def check_fit(
             where="the latents", expected=f"latents of {latent_dim} dimensions", found=f"of {length}",
             fix="run stages.encode with the same VAE",
         )  # fmt: skip
-    if settings.attribute not in arrays.attribute_names:
-        raise FacevaeError(
-            where="explore_latents.attribute", expected=f"one of {', '.join(arrays.attribute_names)}",
-            found=settings.attribute, fix="choose one of these",
-        )  # fmt: skip
-    labels = arrays.attributes["test"][:, arrays.attribute_names.index(settings.attribute)]
-    having = int(labels.sum())
-    if having < 1 or len(labels) - having < 2:
-        raise FacevaeError(
-            where="explore_latents.attribute", expected="at least one test image with the attribute and two without",
-            found=f"{having} with {settings.attribute} and {len(labels) - having} without",
-            fix="choose another one or provide more images",
-        )  # fmt: skip
+    labels, names = arrays.attributes["test"], arrays.attribute_names
+    usable = np.flatnonzero(explorable(labels))
+    if settings.attribute is None:
+        return next(iter(most_balanced(labels[:, usable], [names[column] for column in usable], 1)), None)
+    check_names(arrays, ExploredName(attribute=settings.attribute))
+    return settings.attribute
 
 
 def draw_explorations(
@@ -96,11 +94,15 @@ def draw_explorations(
 ) -> None:
     """Write into `folder` pca.png, tsne.png, interpolations.png, j_diagrams.png and mine_grid.png.
 
-    Every point, and every face that others are made from, is a posterior's mean. `check_fit` must have passed.
+    Every point, and every face that others are made from, is a posterior's mean. `settings` with what `check_fit`
+    returned: without an attribute the maps have one colour, and there is no j_diagrams.png. A single test image turns
+    into none.
     """
     _draw_maps(folder, arrays, posteriors, settings)
-    _draw_interpolations(folder / "interpolations.png", vae, arrays, posteriors, settings, device)
-    _draw_analogies(folder / "j_diagrams.png", vae, arrays, posteriors, settings, device)
+    if arrays.counts["test"] > 1:
+        _draw_interpolations(folder / "interpolations.png", vae, arrays, posteriors, settings, device)
+    if settings.attribute is not None:
+        _draw_analogies(folder / "j_diagrams.png", vae, arrays, posteriors, settings, device)
     _draw_neighbourhood(folder / "mine_grid.png", vae, posteriors, settings, device)
 
 
@@ -109,12 +111,13 @@ def choose_analogies(labels: np.ndarray, attribute: int, latents: np.ndarray, co
 
     a lacks the attribute in column `attribute` and b has it; they are the two that differ in the fewest other
     attributes and, among such, have the closest latents: what leads from a to b is to be the attribute and little
-    else. c is any other face that lacks it.
+    else. c is any other face that lacks it. Where a label is unknown, -1, half a difference is counted.
     """
     order = np.random.default_rng(seed).permutation(len(labels))[:_COMPARED]
     lacking, having = (order[labels[order, attribute] == kind] for kind in (0, 1))
     count = min(count, len(having), len(lacking) // 2)
-    differing = cdist(labels[lacking], labels[having], "cityblock").ravel()
+    values = np.where(labels == UNKNOWN, 0.5, labels)
+    differing = cdist(values[lacking], values[having], "cityblock").ravel()
     distances = cdist(latents[lacking], latents[having]).ravel()
     pairs: dict[int, int] = {}
     for place in np.lexsort((distances, differing)):
@@ -133,14 +136,17 @@ def _draw_maps(folder: Path, arrays: VaeArrays, posteriors: Posteriors, settings
         for split, count in (("train", settings.points - unseen), ("test", unseen))
     }
     latents = np.concatenate([posteriors.mu[split].numpy()[chosen] for split, chosen in numbers.items()])
-    column = arrays.attribute_names.index(settings.attribute)
-    labels = [arrays.attributes[split][chosen, column] for split, chosen in numbers.items()]
-    word = settings.attribute.replace("_", " ")
+    attribute = settings.attribute
+    labels = [_kinds(arrays, split, attribute)[chosen] for split, chosen in numbers.items()]
+    found = np.unique(np.concatenate(labels))
+    word = (attribute or "").replace("_", " ")
+    names = {0: f"without {word}", 1: f"with {word}", UNKNOWN: f"{word} unknown" if attribute else "faces"}
+    names = {kind: name for kind, name in names.items() if kind in found or (kind >= 0 and attribute)}
 
     def panels(places: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         sides = np.split(places, [len(numbers["train"])])
         return {
-            f"{len(side)} {title}": {f"without {word}": side[kinds == 0], f"with {word}": side[kinds == 1]}
+            f"{len(side)} {title}": {name: side[kinds == kind] for kind, name in names.items()}
             for title, side, kinds in zip(("training faces", "unseen faces"), sides, labels, strict=True)
         }
 
@@ -153,6 +159,13 @@ def _draw_maps(folder: Path, arrays: VaeArrays, posteriors: Posteriors, settings
     perplexity = fitting_perplexity(settings.perplexity, len(latents))
     title = f"latents as neighbours (t-SNE, perplexity {perplexity:.3g})"
     scatter(folder / "tsne.png", panels(neighbour_map(latents, perplexity, settings.seed)), title, "t-SNE 1", "t-SNE 2")
+
+
+def _kinds(arrays: VaeArrays, split: str, attribute: str | None) -> np.ndarray:
+    """A split's labels of an attribute, (n,); all UNKNOWN of none."""
+    if attribute is None:
+        return np.full(arrays.counts[split], UNKNOWN)
+    return arrays.attributes[split][:, arrays.attribute_names.index(attribute)]
 
 
 def _draw_interpolations(
@@ -187,9 +200,10 @@ def _draw_analogies(
 ) -> None:
     """J-diagrams; above and below their corners the three faces that they are made of."""
     faces, mu = arrays.images["test"], posteriors.mu["test"]
-    attribute, cells = arrays.attribute_names.index(settings.attribute), settings.diagram_cells
+    assert settings.attribute is not None
+    column, cells = arrays.attribute_names.index(settings.attribute), settings.diagram_cells
     panels = []
-    for chosen in choose_analogies(arrays.attributes["test"], attribute, mu.numpy(), settings.diagrams, settings.seed):
+    for chosen in choose_analogies(arrays.attributes["test"], column, mu.numpy(), settings.diagrams, settings.seed):
         a, b, c = mu[torch.from_numpy(chosen)]
         panel = np.full((cells + 2, cells, *faces.shape[1:]), 255, np.uint8)
         panel[1:-1] = _decoded(vae, j_diagram(a, b, c, cells, cells), device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from facevae.data.arrays import VaeArrays
+from facevae.data.labels import most_balanced
 from facevae.evaluation.edits import EditVerdict
 from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
 from facevae.figures.base import bars, heat_map, image_sheet, labelled_lines
@@ -15,6 +16,9 @@ from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means, prior_draws
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes
+
+# Attributes that have a sheet where none are named.
+_CHOSEN = 4
 
 
 def draw_pictures(
@@ -27,7 +31,7 @@ def draw_pictures(
 ) -> None:
     """Write all pictures into `folder`: reconstructions, what the judge loses on them by attribute, samples of both
     kinds, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, and a sheet of
-    strengths per chosen attribute.
+    strengths per chosen attribute. What was not measured has no picture.
     """
     vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
@@ -44,7 +48,10 @@ def draw_pictures(
         rows = [samples[start : start + 8] for start in range(0, len(samples), 8)]
         image_sheet(folder / f"{name}.png", rows, [], title=f"samples from the {source}")
 
-    for attribute in settings.attributes:
+    asked = settings.attributes
+    if asked is None:
+        asked = most_balanced(arrays.attributes["train"], arrays.attribute_names, _CHOSEN)
+    for attribute in asked:
         column = arrays.attribute_names.index(attribute)
         lacking = images[np.flatnonzero(labels[:, column] == 0)[: settings.faces]]
         if len(lacking):
@@ -53,14 +60,20 @@ def draw_pictures(
             )
 
     _, retention = report.tables["attributes"]
-    bars(
-        folder / "attributes_lost.png",
-        [str(row["attribute"]).replace("_", " ") for row in retention],
-        {"lost": [float(row["accuracy_loss"]) for row in retention]},
-        "what the judge no longer gets right on reconstructions",
-        "share of the faces",
-    )
+    if retention:
+        bars(
+            folder / "attributes_lost.png",
+            [str(row["attribute"]).replace("_", " ") for row in retention],
+            {"lost": [float(row["accuracy_loss"]) for row in retention]},
+            "what the judge no longer gets right on reconstructions",
+            "share of the faces",
+        )
+    if report.verdicts:
+        _draw_verdicts(folder, report, arrays.attribute_names, settings)
 
+
+def _draw_verdicts(folder: Path, report: VaeReport, names: Sequence[str], settings: VaeEvaluation) -> None:
+    """Write edits.png, leakage.png and strengths.png."""
     at = "the recommended strengths" if settings.strength is None else f"strength {settings.strength:g}"
     bars(
         folder / "edits.png",
@@ -76,12 +89,13 @@ def draw_pictures(
         folder / "leakage.png",
         report.changes,
         [verdict.attribute for verdict in report.verdicts],
-        [name.replace("_", " ") for name in arrays.attribute_names],
+        [name.replace("_", " ") for name in names],
         f"mean absolute change of the judge's probabilities at {at}",
         "edited",
         "changed",
     )
-    _success_curves(folder / "strengths.png", report.curves)
+    if report.curves:
+        _success_curves(folder / "strengths.png", report.curves)
 
 
 def _success_curves(path: Path, curves: Sequence[EditVerdict]) -> None:

@@ -34,9 +34,8 @@ class NothingLeftError(ValueError):
 
 
 def has_both_kinds(labels: Tensor) -> Tensor:
-    """Whether each attribute has images with and images without it: (N, A) -> (A,) bool."""
-    positives = labels.long().sum(0)
-    return (positives > 0) & (positives < len(labels))
+    """Whether each attribute has images with it and such as are known to be without: (N, A) -> (A,) bool."""
+    return (labels == 1).any(0) & (labels == 0).any(0)
 
 
 def mean_differences(latents: Tensor, labels: Tensor) -> Tensor:
@@ -181,6 +180,8 @@ def bootstrap_stability(
     for _ in range(replicates):
         rows = torch.randint(len(latents), (len(latents),), generator=generator)
         usable = has_both_kinds(labels[rows])
+        if not usable.any():
+            continue
         vectors = F.normalize(estimate(latents[rows], labels[rows][:, usable]).double(), dim=1)
         sums[usable] += (vectors * whole[usable]).sum(1)
         counts += usable

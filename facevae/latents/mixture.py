@@ -47,6 +47,18 @@ class Mixture:
         return samples
 
 
+def fitting(settings: MixtureSettings, count: int, dimensions: int) -> MixtureSettings:
+    """The settings that so many latents can bear: fewer Gaussians, and diagonal ones where one full one is too much.
+
+    A covariance of fewer latents than dimensions is singular but for what is added to its diagonal, and draws from it
+    are those latents over again: a full one gets two for each dimension. A diagonal one gets ten.
+    """
+    if settings.covariance == "full" and count >= 2 * dimensions:
+        return settings.model_copy(update={"components": min(settings.components, count // (2 * dimensions))})
+    most = max(1, count // 10)
+    return settings.model_copy(update={"components": min(settings.components, most), "covariance": "diag"})
+
+
 def fit_mixture(latents: Tensor, settings: MixtureSettings) -> Mixture:
     """Expectation-maximisation by scikit-learn: latents (N, D).
 

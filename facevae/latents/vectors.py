@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
+from facevae.data.labels import default_context
 from facevae.latents.directions import (
     NothingLeftError,
     balanced,
@@ -27,6 +29,7 @@ from facevae.latents.directions import (
     project_out,
     regression,
 )
+from facevae.latents.known import of_known
 from facevae.nn.model_files import load_weights, readable, save_weights
 
 Method = Literal["mean_difference", "balanced", "regression", "linear_classifier", "empirical_bayes"]
@@ -40,7 +43,7 @@ class VectorSettings(Section):
     `method`: whose vectors edits use; `ridge` of balanced, regression and empirical_bayes; `conditional`: attributes
     that no edit shall move; `bootstrap`: replicates for the stability. Recommended is the smallest of `strengths` with
     which the judge sees the attribute on `success` of `faces` validation faces, none of a kind that no image with the
-    attribute is of, by the attributes in `context`.
+    attribute is of, by the attributes in `context`; null: Male where it is one of them.
     """
 
     method: Method
@@ -50,7 +53,7 @@ class VectorSettings(Section):
     strengths: list[float] = Field(min_length=1, max_length=50)
     success: float = Field(gt=0, le=1)
     faces: int = Field(ge=1)
-    context: list[str]
+    context: list[str] | None
     seed: int = Field(ge=0, lt=2**63)
 
     @field_validator("strengths")
@@ -104,6 +107,12 @@ class AttributeVectors:
         row = self._row(attribute)
         return self.recommended[row] if self.recommended else Recommendation(1.0)
 
+    def summary(self) -> str:
+        """What there is, or why nothing, for one line."""
+        if not self.names:
+            return "no vectors, since there is no attribute that some train images have and some have not"
+        return f"{len(self.names)} attributes, edits use {self.method}"
+
     def _row(self, attribute: str) -> int:
         if attribute in self.names:
             return self.names.index(attribute)
@@ -119,22 +128,24 @@ class AttributeVectors:
 def find_vectors(
     latents: Tensor, labels: np.ndarray, names: Sequence[str], settings: VectorSettings
 ) -> AttributeVectors:
-    """Vectors of all attributes that have both kinds of images: (N, D), (N, A) of 0 or 1, A names. By each method.
+    """Vectors of all attributes that have both kinds of images: (N, D), (N, A), A names. By each method.
 
-    Raises FacevaeError if no attribute has both, if a method has no solution without a larger ridge, or if
-    `conditional` names an attribute without a vector or leaves nothing of one.
+    `labels`: 0 or 1, or -1 where unknown, which tells nothing of that attribute. Where no attribute has both kinds
+    there are no vectors. Raises FacevaeError if a method has no solution without a larger ridge, or if `conditional`
+    names an attribute without a vector or leaves nothing of one.
     """
     kept, kept_names = _usable(labels, names)
     with _large_enough(settings.ridge):
-        vectors = {method: estimate(method, latents, kept, settings.ridge) for method in METHODS}
+        vectors = {method: of_known(partial(estimate, method, settings.ridge), latents, kept) for method in METHODS}
     for name in settings.conditional:
         if name not in kept_names:
             raise FacevaeError(
-                where="attribute_vectors.conditional", expected=f"some of {', '.join(kept_names)}", found=name,
+                where="attribute_vectors.conditional", found=name,
+                expected=f"some of {', '.join(kept_names)}" if kept_names else "none, since there are no attributes",
                 fix="correct it; an attribute that all or none of the train images have can't be held",
             )  # fmt: skip
     if settings.conditional:
-        normals = classifier_normals(latents, kept)
+        normals = of_known(classifier_normals, latents, kept)
         rows = [kept_names.index(name) for name in settings.conditional]
         try:
             vectors = {method: project_out(found, normals, rows) for method, found in vectors.items()}
@@ -143,7 +154,8 @@ def find_vectors(
                 where="attribute_vectors.conditional", expected="conditions that leave something of each vector",
                 found=f"nothing left of {kept_names[error.attribute]}", fix="name fewer attributes",
             ) from None  # fmt: skip
-    return AttributeVectors(kept_names, vectors, settings.method, context=tuple(settings.context))
+    context = default_context(labels, names) if settings.context is None else tuple(settings.context)
+    return AttributeVectors(kept_names, vectors, settings.method, context=context)
 
 
 def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], settings: VectorSettings) -> Tensor:
@@ -157,9 +169,15 @@ def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], setting
     ridge = max(settings.ridge, 1e-6)
     with _large_enough(settings.ridge):
         return bootstrap_stability(
-            lambda some, theirs: estimate(settings.method, some, theirs, ridge),
+            partial(of_known, partial(estimate, settings.method, ridge)),
             latents, kept, settings.bootstrap, settings.seed,
         )  # fmt: skip
+
+
+VECTOR_COLUMNS = (
+    "attribute", "images_with", "images_without", "stability", "strength", "flipped", "leakage",
+    *(f"length_{method}" for method in METHODS),
+)  # fmt: skip
 
 
 def vector_table(vectors: AttributeVectors, labels: np.ndarray, names: Sequence[str], stable: Tensor) -> list[dict]:
@@ -169,9 +187,8 @@ def vector_table(vectors: AttributeVectors, labels: np.ndarray, names: Sequence[
     """
     rows = []
     for row, name in enumerate(vectors.names):
-        having = int(labels[:, list(names).index(name)].sum())
-        choice = vectors.recommendation(name)
-        found = {"attribute": name, "images_with": having, "images_without": len(labels) - having}
+        column, choice = labels[:, list(names).index(name)], vectors.recommendation(name)
+        found = {"attribute": name, "images_with": int((column == 1).sum()), "images_without": int((column == 0).sum())}
         found |= {"stability": float(stable[row]), **vars(choice)}
         found |= {f"length_{method}": float(of[row].norm()) for method, of in vectors.vectors.items()}
         rows.append({key: "" if value is None or value != value else value for key, value in found.items()})
@@ -224,15 +241,10 @@ def _usable(labels: np.ndarray, names: Sequence[str]) -> tuple[Tensor, tuple[str
     """Labels and names of the attributes that have both kinds of images."""
     all_labels = torch.from_numpy(labels.copy())
     usable = has_both_kinds(all_labels)
-    if not usable.any():
-        raise FacevaeError(
-            where="attribute_vectors", expected="an attribute that some train images have and some have not",
-            found="none", fix="annotate more images",
-        )  # fmt: skip
     return all_labels[:, usable], tuple(name for name, use in zip(names, usable.tolist(), strict=True) if use)
 
 
-def estimate(method: str, latents: Tensor, labels: Tensor, ridge: float) -> Tensor:
+def estimate(method: str, ridge: float, latents: Tensor, labels: Tensor) -> Tensor:
     """The vectors of all attributes by one method: (N, D), (N, A) of 0 or 1 -> (A, D).
 
     Raises ValueError if the ridge is too small for a solution.

@@ -72,10 +72,12 @@ class Classifier(nn.Module):
 
 
 def metadata_of(image_size: int, width: int, attributes: Sequence[str]) -> dict[str, Any]:
-    """What `from_metadata` needs: JSON-able."""
+    """What `from_metadata` needs: JSON-able. Without attributes there is no classifier."""
     return {"kind": "judge", "image_size": image_size, "width": width, "attributes": list(attributes)}
 
 
-def from_metadata(metadata: dict[str, Any]) -> Classifier:
-    """The classifier, untrained, that `metadata_of` describes."""
+def from_metadata(metadata: dict[str, Any]) -> Classifier | None:
+    """The classifier, untrained, that `metadata_of` describes; None if that is one of no attributes."""
+    if not metadata["attributes"]:
+        return None
     return Classifier(metadata["image_size"], metadata["width"], len(metadata["attributes"]))

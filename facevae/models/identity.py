@@ -31,12 +31,15 @@ class IdentityNetwork(nn.Module):
         return F.normalize(self.body(images).float(), dim=1)
 
 
-def start_from(judge: Classifier, image_size: int, embedding: int) -> IdentityNetwork:
+def start_from(judge: Classifier | None, image_size: int, embedding: int, width: int = 32) -> IdentityNetwork:
     """A new network with the judge's convolutions and a random embedding after them.
 
     A few images of each person teach convolutions little that is true of others; knowing attributes is half of it.
-    Raises ValueError if the judge is one of images that fold otherwise.
+    Without a judge the convolutions, of `width` channels after the stem, are random as well. Raises ValueError if the
+    judge is one of images that fold otherwise.
     """
+    if judge is None:
+        return IdentityNetwork(image_size, width, embedding)
     network = IdentityNetwork(image_size, judge.stem.out_channels, embedding)
     if network.body.fold != judge.fold:
         raise ValueError(f"a judge of {image_size}-pixel images")
@@ -64,9 +67,9 @@ def from_metadata(metadata: dict[str, Any]) -> IdentityNetwork | None:
 
 
 def embedder(
-    network: IdentityNetwork | None, metadata: dict[str, Any], judge: Classifier, image_size: int
-) -> tuple[Literal["identity", "judge"], Embed]:
-    """What tells persons apart here, and its name: the trained network, or where there is none the judge.
+    network: IdentityNetwork | None, metadata: dict[str, Any], judge: Classifier | None, image_size: int
+) -> tuple[Literal["identity", "judge"], Embed] | None:
+    """What tells persons apart here, and its name: the trained network, or where there is none the judge, if any.
 
     `network` and `metadata` of models/identity.safetensors; `image_size` of the images that will be embedded, on the
     judge's device. Raises FacevaeError if the network was trained on images of another size.
@@ -77,5 +80,5 @@ def embedder(
             found=f"one of {metadata['image_size']}-pixel images", fix="run stages.train_identity on the same arrays",
         )  # fmt: skip
     if network is None:
-        return "judge", judge.embedding
-    return "identity", network.to(next(judge.parameters()).device)
+        return None if judge is None else ("judge", judge.embedding)
+    return "identity", network if judge is None else network.to(next(judge.parameters()).device)

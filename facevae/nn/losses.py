@@ -72,7 +72,21 @@ def free_bits(kl: Tensor, batch_mean: Tensor, floor: float) -> Tensor:
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor, positive_weight: Tensor) -> Tensor:
     """Cross-entropy over all attributes, positives weighted: (N, A), (N, A) of 0 or 1, (A,) -> (N,)."""
-    return F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive_weight, reduction="none").mean(1)
+    return _cross_entropies(logits, labels, positive_weight).mean(1)
+
+
+def known_cross_entropy(logits: Tensor, labels: Tensor, positive_weight: Tensor, known: Tensor) -> Tensor:
+    """The same over each image's attributes that are `known`, (N, A) bool: their mean, 0 where there are none."""
+    return known_mean(_cross_entropies(logits, labels.clamp_min(0), positive_weight), known)
+
+
+def known_mean(values: Tensor, known: Tensor) -> Tensor:
+    """Means over the values that are known, 0 of none: (N, A), (N, A) bool -> (N,)."""
+    return (values * known).sum(1) / known.sum(1).clamp_min(1)
+
+
+def _cross_entropies(logits: Tensor, labels: Tensor, positive_weight: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive_weight, reduction="none")
 
 
 def margin_cross_entropy(cosines: Tensor, persons: Tensor, scale: float, margin: float) -> Tensor:

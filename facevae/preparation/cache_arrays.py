@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from facevae.celeba.splits import PARTITIONS, DaeCache, VaeCache, evenly_spaced, train_with_persons
+from facevae.celeba.splits import (
+    PARTITIONS,
+    DaeCache,
+    VaeCache,
+    evenly_spaced,
+    partitions_with_copies,
+    persons_with_copies,
+    train_with_persons,
+)
 from facevae.celeba.tables import AttributeTable, read_attributes, read_identities, read_partitions
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_folder, write_json
@@ -31,14 +39,17 @@ def cache_dae(
     """Write clean and noisy arrays side by side, train then test, to `folder`; return the manifest.
 
     The first images train, but no person is in both splits: whom an image of the first ones shows trains with all of
-    his, `splits.train_with_persons` says how. Raises FacevaeError if there are too few images, a split would be empty,
-    or the two archives don't hold the same images in the same size.
+    his, `splits.train_with_persons` says how; with `same_images` together no image is in both either. Raises
+    FacevaeError if there are too few images, a split would be empty, or the two archives don't hold the same images in
+    the same size.
     """
     with open_archive(clean_path) as clean, open_archive(noisy_path) as noisy, atomic_folder(folder) as made:
         chosen = clean.names[: clean.count(settings.images)]
         shape = _shape(clean, len(chosen))
         _check_noisy(clean, noisy, chosen)
         persons = read_identities(identity_path).find(chosen)
+        if settings.same_images == "together":
+            persons = persons_with_copies(persons, _contents(clean, chosen))
         trains = train_with_persons(persons, settings.train_share)
         splits = {"train": int(trains.sum()), "test": int((~trains).sum())}
         _check_splits(clean_path, splits)
@@ -59,6 +70,7 @@ def cache_vae(
 ) -> dict[str, Any]:
     """Write the images as one array, train, valid and test by CelebA's partitions, and their attributes, to `folder`.
 
+    With `same_images` together images of the same pixels all stand in the first of the splits that has one.
     Returns the manifest. Raises FacevaeError if there are too few images, one lacks its annotation or
     partition, or a split would be empty.
     """
@@ -66,6 +78,8 @@ def cache_vae(
         chosen = evenly_spaced(archive.names, archive.count(settings.images))
         shape = _shape(archive, len(chosen))
         partitions = read_partitions(partition_path).of(chosen, "partition")
+        if settings.same_images == "together":
+            partitions = partitions_with_copies(partitions, _contents(archive, chosen))
         # Stable: by partition, and by name inside.
         names = chosen.take(np.argsort(partitions, kind="stable"))
         splits = {split: int((partitions == number).sum()) for number, split in enumerate(PARTITIONS)}
@@ -145,6 +159,14 @@ def _manifest(
 def _digests(archives: Iterable[Archive]) -> dict[str, str]:
     """Of each archive's images; that of the whole file would be read once more for it."""
     return {archive.path.name: archive.digest() for archive in archives}
+
+
+def _contents(archive: Archive, names: Names) -> np.ndarray:
+    """A number for each image, (n,) uint64, that two have in common if they are the same byte by byte, as in TIFFs they
+    are if their pixels are.
+    """
+    digests = (hashlib.blake2b(archive.read(name), digest_size=8).digest() for name in names)
+    return np.fromiter(map(int.from_bytes, digests), np.uint64, len(names))
 
 
 def _shape(archive: Archive, count: int) -> tuple[int, int, int, int]:

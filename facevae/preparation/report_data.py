@@ -44,7 +44,7 @@ class ReportSettings(Section):
 class DataReport:
     """Numbers and tables: `metrics`, rows of `summary` with more of them, of `attributes` and of `sizes`.
 
-    What is undefined is left out.
+    What is undefined is left out. `repeated`: a row for each image whose pixels stand in another split as well.
 
     `correlations`: (V, V) float64 in [-1, 1], of the V attributes `varying` that some images have and some have not.
     """
@@ -55,6 +55,7 @@ class DataReport:
     varying: tuple[str, ...]
     correlations: np.ndarray
     sizes: list[dict[str, int | str]]
+    repeated: list[dict[str, int | str]]
 
     def correlation_rows(self) -> list[dict[str, float | str]]:
         """A row for each varying attribute: its correlations with all of them."""
@@ -77,14 +78,17 @@ def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays,
     attributes = attribute_rates(table.names, values, partitions[rows >= 0])
     correlations = phi_coefficients(values)
     varies = ~np.isnan(correlations.diagonal())
-    correlations = correlations[varies][:, varies]
+    # Two that vary, but are never known of one image: nothing speaks for a correlation.
+    correlations = np.nan_to_num(correlations[varies][:, varies])
     landmarks = parse_landmarks(folder / LANDMARKS_FILE)
     placed = landmarks.find_rows(images)
     placed = placed[placed >= 0]
     identities = parse_identities(folder / IDENTITY_FILE)
+    repeated = [*repeated_rows("dae", dae.clean, dae.images), *repeated_rows("vae", vae.images, vae.names)]
     shared = {
-        "dae": _shared_by_splits(dae.clean, dae.images, identities),
-        "vae": _shared_by_splits(vae.images, vae.names, identities),
+        kind: {"images_in_two_splits": len({row["content"] for row in repeated if row["arrays"] == kind})}
+        | _persons_in_two(named, identities)
+        for kind, named in (("dae", dae.images), ("vae", vae.names))
     }
     metrics = {
         "images": len(images),
@@ -107,27 +111,35 @@ def describe_data(folder: Path, archives: Mapping[str, Archive], dae: DaeArrays,
     summary: list[dict[str, float | str]] = [{"quantity": name, "value": value} for name, value in quantities.items()]
     varying = tuple(name for name, kept in zip(table.names, varies, strict=True) if kept)
     sizes = [row for what, archive in archives.items() for row in size_rows(what, archive)]
-    return DataReport(metrics, summary, attributes, varying, correlations, sizes)
+    return DataReport(metrics, summary, attributes, varying, correlations, sizes, repeated)
 
 
 def attribute_rates(names: tuple[str, ...], values: np.ndarray, partitions: np.ndarray) -> list[dict[str, float | str]]:
     """A row for each attribute: the share of all images that have it, and that in each partition with images.
 
-    `values`: (n, A), 1 or -1; `partitions`: (n,), indices in splits.PARTITIONS, -1 for an image in none.
+    `values`: (n, A), 1, -1 or 0; `partitions`: (n,), indices in splits.PARTITIONS, -1 for an image in none. Shares
+    are of the images that it is known of, empty where there is none; where it is not known of all, `known` is how many.
     """
     import pandas as pd
 
-    has = pd.DataFrame(values > 0, columns=names)
+    unknown = (values == 0).any()
+    has = pd.DataFrame(np.where(values == 0, np.nan, values > 0) if unknown else values > 0, columns=names)
     rates = {f"{split}_rate": has[partitions == number].mean() for number, split in enumerate(PARTITIONS)}
-    table = pd.DataFrame({"rate": has.mean()} | rates).dropna(axis=1, how="all")
+    table = pd.DataFrame({"rate": has.mean()} | rates)
+    table = table[[name for name in table if not table[name].isna().all() or name == "rate"]]
+    if unknown:
+        table["known"] = has.notna().sum()
     return table.rename_axis("attribute").reset_index().to_dict("records")
 
 
 def phi_coefficients(values: np.ndarray) -> np.ndarray:
-    """Correlations of attributes, (n, A) of 1 or -1 -> (A, A) in [-1, 1]; NaN for one that all images have or none.
+    """Correlations of attributes, (n, A) of 1, -1 or 0 -> (A, A) in [-1, 1]; NaN for one that all images have or none.
 
-    Pearson's coefficient of two variables that have two values each, which is called phi.
+    Pearson's coefficient of two variables that have two values each, which is called phi, over the images that both
+    are known of; NaN also where one of the two does not vary among these.
     """
+    if (values == 0).any():
+        return _phi_of_known(values)
     products = np.zeros((values.shape[1], values.shape[1]))
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE].astype(np.float64)
@@ -138,6 +150,14 @@ def phi_coefficients(values: np.ndarray) -> np.ndarray:
     variances = covariances.diagonal()
     with np.errstate(invalid="ignore"):
         return covariances / np.sqrt(np.outer(variances, variances))
+
+
+def _phi_of_known(values: np.ndarray) -> np.ndarray:
+    """The same, each pair of attributes over its own images."""
+    import pandas as pd
+
+    known = pd.DataFrame(np.where(values == 0, np.nan, values))
+    return known.corr().to_numpy().clip(-1, 1)
 
 
 def eye_distances(landmarks: np.ndarray) -> np.ndarray:
@@ -164,6 +184,27 @@ def in_two(parts: Iterable[np.ndarray]) -> int:
     """How many different values stand in more than one of the parts, each (n,)."""
     _, counts = np.unique(np.concatenate([np.unique(part) for part in parts]), return_counts=True)
     return int((counts > 1).sum())
+
+
+REPEATED_COLUMNS = ("arrays", "content", "split", "image")
+
+
+def repeated_rows(
+    arrays: str, images: Mapping[str, np.ndarray], names: Mapping[str, list[str]]
+) -> list[dict[str, int | str]]:
+    """A row for each image whose pixels are those of an image of another split, the same ones after each other.
+
+    `images`: (n, H, W, 3) uint8 of each split, and their names. `content`: a number for each of these contents, from 1.
+    """
+    found = {split: digests(part) for split, part in images.items()}
+    contents, counts = np.unique(np.concatenate([np.unique(part) for part in found.values()]), return_counts=True)
+    in_several = contents[counts > 1]
+    return [
+        {"arrays": arrays, "content": number, "split": split, "image": names[split][row]}
+        for number, content in enumerate(in_several, start=1)
+        for split, part in found.items()
+        for row in np.flatnonzero(part == content)
+    ]
 
 
 def size_rows(what: str, archive: Archive) -> list[dict[str, int | str]]:
@@ -200,15 +241,10 @@ def count_skipped(path: Path) -> int:
     )
 
 
-def _shared_by_splits(
-    images: Mapping[str, np.ndarray], names: Mapping[str, list[str]], identities: NumberTable
-) -> dict[str, int]:
-    """How many images and persons stand in two of the splits."""
+def _persons_in_two(names: Mapping[str, list[str]], identities: NumberTable) -> dict[str, int]:
+    """How many persons stand in two of the splits; nothing where nobody is known."""
     persons = [_known(identities, named) for named in names.values()]
-    return {
-        "images_in_two_splits": in_two(digests(split) for split in images.values()),
-        **({"persons_in_two_splits": in_two(persons)} if any(map(len, persons)) else {}),
-    }
+    return {"persons_in_two_splits": in_two(persons)} if any(map(len, persons)) else {}
 
 
 def _one_by_one(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from facevae.core.schema import check_whole
 from facevae.sources.paths import resolve_path
 
 # Of a smaller file the content counts, so that it may be copied or touched; of a larger one size and time.
@@ -19,18 +20,27 @@ _HASHED_BYTES = 64 * 2**20
 
 
 def fingerprint_chosen(params: Path) -> dict[str, Any]:
-    """The fingerprints of the inputs that the parameter file names; none where it can't be read, as download says."""
-    # Not load_section: to check the whole file takes longer than all the rest, and the stage download does it.
+    """The fingerprints of the inputs that the parameter file names; none where it can't be read, as download says.
+
+    Raises FacevaeError, naming the key, for what the schema beside it does not allow anywhere in the file: a key that
+    no stage knows is in no stage's parameters, so that no other would run and say so.
+    """
+    # Not load_section, whose libraries take longer to load than all the rest.
     try:
-        return fingerprint_inputs(YAML(typ="safe").load(params.read_text(encoding="utf-8"))["download"])
-    except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        document = YAML(typ="safe").load(params.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError):
+        return {}
+    check_whole(params, document)
+    try:
+        return fingerprint_inputs(document["download"])
+    except (KeyError, TypeError, AttributeError):
         return {}
 
 
 def fingerprint_inputs(download: Mapping[str, Any]) -> dict[str, Any]:
     """Of each local file or folder that the chosen source reads, by its key in params.yaml, the fingerprint.
 
-    `download`: that section as it stands there, unchecked: what is wrong with it is the stage download's to say.
+    `download`: that section as it stands there. What the schema can't say of it is the stage download's to say.
     """
     source = download.get("source")
     settings = download.get(source) if source in ("celeba", "folder") else None

@@ -83,13 +83,15 @@ HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "train_accuracy", "va
 def train_identity(
     arrays: VaeArrays,
     persons: Persons,
-    judge: Classifier,
+    judge: Classifier | None,
     auc_of: VerificationAuc,
     settings: IdentitySettings,
     run: Run,
+    width: int = 32,
 ) -> tuple[IdentityNetwork | None, list[dict[str, float]]]:
     """Train on the persons' images, from the judge's convolutions on; return the network and its history.
 
+    Without a judge, where there are no attributes, from random ones of `width` channels.
     None and no history if the persons are too few. After each epoch `auc_of` tells persons of the valid split apart,
     if there are two images of one: the history's valid_auc. Raises FacevaeError if the judge does not fit the images.
     """
@@ -99,7 +101,7 @@ def train_identity(
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)  # also for the directions, which are made before `fit` sets them
     try:
-        network = start_from(judge, images.shape[1], settings.embedding).to(run.device)
+        network = start_from(judge, images.shape[1], settings.embedding, width).to(run.device)
     except ValueError as error:
         raise FacevaeError(
             where="the judge", expected=str(error), found="another one", fix="run stages.train_judge on the same arrays"
@@ -148,11 +150,11 @@ def mean_embeddings(
     return sums.index_add_(0, torch.cat([of for _, of in found]), embeddings - embeddings.mean(0))
 
 
-def digest(persons: Persons, unseen: Unseen, judge: Classifier) -> str:
+def digest(persons: Persons, unseen: Unseen, judge: Classifier | None) -> str:
     """Of all that the training depends on beside settings and arrays: who is who, and the judge it starts from."""
     found = hashlib.sha256()
     for part in (persons.rows, persons.labels, unseen.identities):
         found.update(part.tobytes())
-    for name, weight in judge.state_dict().items():
+    for name, weight in (judge.state_dict() if judge else {}).items():
         found.update(name.encode() + weight.cpu().numpy().tobytes())
     return found.hexdigest()

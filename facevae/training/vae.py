@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from facevae.core.errors import FacevaeError
 from facevae.core.params import select_group
 from facevae.data.arrays import VaeArrays
+from facevae.data.labels import both_kinds
 from facevae.models.vae import Vae, VaeArchitecture, active_dimensions, pixel_loss, reparameterize
 from facevae.models.vgg import Vgg19Settings, load_vgg19
 from facevae.nn.layers import as_unit_floats, from_bytes
@@ -95,8 +96,9 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
     """Train on the train split, watch the valid split; return the autoencoder and its history.
 
     With a `feature_weight` above 0 the objective compares features as well: VGG19's, or those of a classifier that is
-    first trained on the same train split and not kept. Raises FacevaeError if a network does not fit the images or
-    VGG19's weights can't be had.
+    first trained on the same train split and not kept. Where there is no attribute to learn, which a line says, nothing
+    but the pixels counts: an untrained classifier's features would be noise. Raises FacevaeError if a network does not
+    fit the images or VGG19's weights can't be had.
     """
     train, valid = arrays.images["train"], arrays.images["valid"]
     torch.manual_seed(settings.seed)
@@ -104,8 +106,9 @@ def train_autoencoder(arrays: VaeArrays, settings: VaeSettings, run: Run) -> tup
         vae = Vae(settings, train.shape[1])
     except ValueError as error:
         raise FacevaeError(
-            where=f"vae.{settings.architecture}", expected=str(error), found="other ones", fix="change them"
-        ) from None
+            where=f"vae.{settings.architecture}", expected=str(error), found="other ones",
+            fix="change these or crop_pad.vae.size",
+        ) from None  # fmt: skip
     features = _feature_loss(arrays, settings, run) if settings.feature_weight > 0 else None
 
     watched = from_bytes(valid[:_SHOWN])
@@ -159,8 +162,11 @@ def vae_terms_of(settings: VaeSettings, features: FeatureLoss | None) -> Objecti
     return terms_of
 
 
-def _feature_loss(arrays: VaeArrays, settings: VaeSettings, run: Run) -> nn.Module:
-    """The loss in VGG19's features, or in those of a classifier trained here, with a checkpoint of its own."""
+def _feature_loss(arrays: VaeArrays, settings: VaeSettings, run: Run) -> nn.Module | None:
+    """The loss in VGG19's features, or in those of a classifier trained here, with a checkpoint of its own.
+
+    None where the classifier has nothing to learn.
+    """
     if settings.vgg19 is not None:
         vgg, size = load_vgg19(settings.vgg19), arrays.images["train"].shape[1]
         if size < vgg.smallest:
@@ -169,6 +175,17 @@ def _feature_loss(arrays: VaeArrays, settings: VaeSettings, run: Run) -> nn.Modu
                 fix="leave out the deepest layer",
             )  # fmt: skip
         loss: nn.Module = PerceptualLoss(vgg)
+    elif not both_kinds(arrays.attributes["train"]).any():
+        if settings.reconstruction == "none":
+            raise FacevaeError(
+                where="vae.feature_network", expected="vgg19, since there is no attribute that some train images have "
+                "and some have not", found="classifier, and vae.reconstruction none", fix="change one of the two",
+            )  # fmt: skip
+        run.log("vae ").line(
+            "no attribute that some train images have and some have not: no classifier, and vae.feature_weight counts "
+            "nothing; vae.feature_network vgg19 needs no attributes"
+        )
+        return None
     else:
         assert settings.classifier is not None  # select_group left exactly one
         classifier, _ = train_classifier(
