@@ -38,7 +38,7 @@ ROOMS = (
 )
 # A training is listed file by file where it does not use all of a room, so that no change outside of it trains anew.
 # Other stages are quick: they name a room of which they use this share.
-MOST_OF_A_ROOM = 0.5
+MOST_OF_A_ROOM = 0.45
 
 
 def modules(package: str) -> list[str]:
