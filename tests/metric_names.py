@@ -23,15 +23,17 @@ NAMES = {
         "vectors.roc_auc",
         "edits.detection_rate", "edits.detection_rate_all", "edits.success_rate", "edits.leakage",
         "edits.identity_kept", "edits.explained_change", "edits.lowest_explained_change",
+        "residual.identity", "residual.leakage", "residual.explained_change",
     ),
 }  # fmt: skip
 
+# Drawn faces have the first, photographs the second, no data set both.
+OF_DRAWINGS = {"edits.explained_change", "edits.lowest_explained_change", "residual.explained_change"}
+OF_PERSONS = {"data.persons", "data.persons_in_two_splits", "identity.roc_auc", "identity.equal_error_rate"}
+
 # Those that are left out where the data don't tell: nobody knows who is who, no two images are one person's, no weights
 # of LPIPS, no drawings to compare an edit with or none of a large attribute.
-OPTIONAL = {
-    "data.persons", "data.persons_in_two_splits", "identity.roc_auc", "identity.equal_error_rate", "vae.lpips",
-    "vae.largest_attribute_loss", "edits.explained_change", "edits.lowest_explained_change",
-}  # fmt: skip
+OPTIONAL = OF_DRAWINGS | OF_PERSONS | {"vae.lpips", "vae.largest_attribute_loss"}
 
 
 def metric_names(path: Path) -> list[str]:

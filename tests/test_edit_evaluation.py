@@ -6,7 +6,7 @@ import torch
 from colour_models import COLOURS, Judge, Pixels, directions, pictures
 
 from facevae.celeba.pairs import Pairs
-from facevae.evaluation.counterfactual import SCORE_COLUMNS, counterfactual_scores
+from facevae.evaluation.counterfactual import SCORE_COLUMNS, score_counterfactuals
 from facevae.evaluation.edits import Edit, Faces, embed_all, judge_strengths, judge_vectors
 from facevae.latents.vectors import METHODS, Recommendation
 
@@ -149,7 +149,7 @@ def test_where_the_judge_embeds_its_layers_are_computed_once():
 
 def scores(*pairs, **vectors):
     found = (Pairs(name, list(range(len(without))), without, having) for name, without, having in pairs)
-    return counterfactual_scores(Pixels(), found, directions(**vectors), CPU)
+    return score_counterfactuals(Pixels(), found, directions(**vectors), CPU).scores
 
 
 WITHOUT = pictures([0, 1, 0], [2, 3, 0])
@@ -194,10 +194,10 @@ def test_a_base_drawing_is_encoded_once():
         Pairs("Blue", [3, 8, 9], WITHOUT[[0, 1, 1]], WITHOUT[[0, 1, 1]] + pictures([1, 0, 1])),
     ]
     vectors = directions(Red=[1, 0, 0], Green=[0, -1, 0], Blue=[1, 0, 1])
-    rows = counterfactual_scores(Recording(), found, vectors, CPU)
+    rows = score_counterfactuals(Recording(), found, vectors, CPU).scores
     assert encoded == [4, 1, 4]
     for pair in found:
-        alone = counterfactual_scores(Pixels(), [pair], vectors, CPU)
+        alone = score_counterfactuals(Pixels(), [pair], vectors, CPU).scores
         assert [row for row in rows if row["attribute"] == pair.attribute] == alone
 
 
@@ -216,5 +216,5 @@ def test_pixels_that_an_attribute_draws_by_hand():
     having[0, 0, 0], having[0, 0, 1, 1], having[0, 1, 0, 0], having[0, 1, 1] = (117, 117, 100), 200, 116, 110
     having[1, 1, 1, 2], having[1, 0, 1, 0] = 0, 84
     vectors = directions(Red=[1] * 12)
-    row, *_ = counterfactual_scores(Pixels(), [Pairs("Red", [3, 8], without, having)], vectors, CPU)
+    row, *_ = score_counterfactuals(Pixels(), [Pairs("Red", [3, 8], without, having)], vectors, CPU).scores
     assert (row["pixels"], row["identities"]) == ((2 + 1) / 2, 2) and tuple(row) == SCORE_COLUMNS

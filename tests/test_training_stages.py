@@ -155,6 +155,7 @@ def test_everything_is_there(finished):
         "evaluate_dae/sweep.png",
         "evaluate_vae/attributes.csv",
         "evaluate_vae/counterfactual.csv",
+        "evaluate_vae/counterfactual_ways.csv",
         "evaluate_vae/edits.csv",
         "evaluate_vae/method_strengths.csv",
         "evaluate_vae/methods.csv",
@@ -168,9 +169,11 @@ def test_everything_is_there(finished):
         "evaluate_vae/pictures/prior_samples.png",
         "evaluate_vae/pictures/reconstructions.png",
         "evaluate_vae/pictures/strengths.png",
+        "evaluate_vae/pictures/ways.png",
         "evaluate_vae/predictions.csv",
         "evaluate_vae/strengths.csv",
         "evaluate_vae/summary.csv",
+        "evaluate_vae/ways.csv",
         "explore_latents/pictures/interpolations.png",
         "explore_latents/pictures/j_diagrams.png",
         "explore_latents/pictures/mine_grid.png",
@@ -247,7 +250,7 @@ def test_no_cell_of_a_table_is_empty(finished):
     """DVC draws a column with an empty cell, or with NaN, as words."""
     measuring = ("train_judge", "train_identity", "evaluate_dae", "evaluate_vae")
     tables = [path for stage in measuring for path in (finished / "results" / stage).glob("*.csv")]
-    assert len(tables) == 2 + 2 + 3 + 8
+    assert len(tables) == 2 + 2 + 3 + 10
     for path in tables:
         for row in table(path):
             assert None not in row and not {"", "nan", None} & set(row.values()), path

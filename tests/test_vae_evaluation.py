@@ -95,6 +95,9 @@ SUMMARY = {
     "judge_accuracy_on_images": 0.99, "frechet_images": 8, "majority_accuracy": 0.625, "edits_identity": 0.625,
     "edits_identity_reconstruction": 0.75, "identity_network": 0,
 }  # fmt: skip
+WAY = {
+    "detection_rate": 0.9, "identity": 0.875, "leakage": 0.07, "changed_pixels": 0.21, "psnr_outside_db": 33.25,
+}  # fmt: skip
 
 
 def report():
@@ -103,13 +106,15 @@ def report():
         "summary": ((), [{"measure": name, "value": value} for name, value in SUMMARY.items()]),
         "methods": ((), compare_methods([], {method: np.array([0.75]) for method in METHODS})),
         "method_strengths": ((), compare_strengths(curves)),
+        "ways": ((), [{"way": way, **WAY} for way in ("plain", "residual")]),
+        "counterfactual_ways": ((), [{"way": "residual", "explained_change": 0.25}]),
     }
     return VaeReport(METRICS, tables, VERDICTS, np.zeros((2, 3)), curves)
 
 
 def test_the_summary():
     text = report().summary(settings())
-    assert len(text.splitlines()) == 5 + 1 + len(METHODS)
+    assert len(text.splitlines()) == 5 + 2 + 1 + len(METHODS)
     for part in (
         "PSNR 20.00 dB, SSIM 0.500, KL 7.0 nats in 3 active dimensions",
         "right on 87.5% of the attributes of reconstructions (99.0% on the images)",
@@ -117,6 +122,8 @@ def test_the_summary():
         "accuracy 75.0%, balanced 70.0% (always the majority: 62.5%)",
         "edits at the recommended strengths: detection rate 80% on average, leakage 0.030, identity kept 0.875",
         "kept 0.875 (cosine to the face 0.625, its reconstruction's 0.750, by the judge)",
+        "plain edits against the photograph: seen 90%, cosine 0.875, leakage 0.070, 21% of the pixels changed, 33.2 dB",
+        "outside of the region, 0.250 of the drawn change",
     ):  # fmt: skip
         assert part in text
     assert "edits at 1.5: detection rate" in report().summary(settings(strength=1.5))

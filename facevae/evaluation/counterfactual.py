@@ -1,63 +1,83 @@
 """Edits of drawn faces against the truth: how much of the true change an edit makes."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from facevae.celeba.pairs import Pairs
+from facevae.evaluation.ways import PLAIN, RESIDUAL, region_of
 from facevae.jobs.progress import track
 from facevae.latents.arithmetic import edit, explained_change
 from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.residual import residual_edit
 from facevae.latents.vectors import METHODS, AttributeVectors
 from facevae.models.vae import Vae
-from facevae.nn.layers import as_unit_floats
+from facevae.nn.layers import from_bytes
 
 # A pixel counts as drawn by an attribute if it changes by more grey levels: JPEG alone changes it by less.
 _DRAWN_LEVELS = 16
 
 SCORE_COLUMNS = ("attribute", "identities", "pixels", "method", "reference", "explained_change")
 
+WAY_SCORE_COLUMNS = ("attribute", "identities", "pixels", "way", "explained_change")
+
 Scores = list[dict[str, float | str]]
 
 
+@dataclass(frozen=True)
+class Counterfactuals:
+    """How much of the true changes edits make: `scores` by method and reference, of which the start is the
+    reconstruction; `way_scores` of the vectors in use by way of editing, of which it is the drawing itself; `regions`:
+    by attribute where drawing it changes the image, (S, S) bool.
+    """
+
+    scores: Scores = field(default_factory=list)
+    way_scores: Scores = field(default_factory=list)
+    regions: dict[str, np.ndarray] = field(default_factory=dict)
+
+
 @torch.no_grad()
-def counterfactual_scores(vae: Vae, pairs: Iterable[Pairs], vectors: AttributeVectors, device: torch.device) -> Scores:
+def score_counterfactuals(
+    vae: Vae, pairs: Iterable[Pairs], vectors: AttributeVectors, device: torch.device
+) -> Counterfactuals:
     """How much of an attribute's true change an edit of strength 1 makes, where the truth is known: faces are drawn.
 
     Of the same unseen identity x0 is drawn without and x1 with the attribute, r0 and r1 are their reconstructions and
-    e is the edit of x0. Rows by attribute, method and `reference`: `explained_change` is
-    1 - sum |e - r|^2 / sum |r0 - r|^2, with the reference `reconstruction` r = r1, with `truth` r = x1. `identities`:
-    how many were compared; `pixels`: how many the attribute changes by more than 16 grey levels, on average. An
-    attribute that draws less than a pixel, cut off by the crop perhaps, is left out.
+    e is the edit of x0. Scores by attribute, method and `reference`: `explained_change` is
+    1 - sum |e - r|^2 / sum |r0 - r|^2, with the reference `reconstruction` r = r1, with `truth` r = x1. Scores by
+    attribute and `way`: 1 - sum |e - x1|^2 / sum |x0 - x1|^2, where doing nothing leaves the drawing as it is.
+    `identities`: how many were compared; `pixels`: how many the attribute changes by more than 16 grey levels, on
+    average. An attribute that draws less than a pixel, cut off by the crop perhaps, is left out.
     """
-    rows: Scores = []
+    found = Counterfactuals()
     autoencode = _Autoencoder(vae, device)
     for pair in track(pairs, len(vectors.names), "counterfactual pairs", "attributes"):
-        changed = np.abs(pair.having.astype(int) - pair.without).max(3) > _DRAWN_LEVELS
-        pixels = float(changed.sum((1, 2)).mean())
+        drawn = np.abs(pair.having.astype(int) - pair.without).max(3)
+        pixels = float((drawn > _DRAWN_LEVELS).sum((1, 2)).mean())
         if pair.attribute not in vectors.names or pixels < 1:
             continue
         z0, r0, r1 = autoencode(pair)
         if torch.equal(r0, r1):
             continue
-        references = {"reconstruction": r1, "truth": as_unit_floats(torch.from_numpy(pair.having))}
+        x0, x1 = from_bytes(pair.without), from_bytes(pair.having)
         edits = torch.cat([edit(z0, vectors.of(pair.attribute, method), 1.0) for method in METHODS])
-        edited = decode_all(vae, edits, device).split(len(z0))
-        rows += [
-            {
-                "attribute": pair.attribute,
-                "identities": len(pair.identities),
-                "pixels": pixels,
-                "method": method,
-                "reference": reference,
-                "explained_change": explained_change(image, r0, after),
-            }
-            for method, image in zip(METHODS, edited, strict=True)
-            for reference, after in references.items()
-        ]
-    return rows
+        edited = dict(zip(METHODS, decode_all(vae, edits, device).split(len(z0)), strict=True))
+        row = {"attribute": pair.attribute, "identities": len(pair.identities), "pixels": pixels}
+        found.scores.extend(
+            {**row, "method": method, "reference": reference, "explained_change": explained_change(image, r0, after)}
+            for method, image in edited.items()
+            for reference, after in (("reconstruction", r1), ("truth", x1))
+        )
+        plain = edited[vectors.method]
+        found.way_scores.extend(
+            {**row, "way": way, "explained_change": explained_change(image, x0, x1)}
+            for way, image in ((PLAIN, plain), (RESIDUAL, residual_edit(x0, r0, plain)))
+        )
+        found.regions[pair.attribute] = region_of(drawn.mean(0))
+    return found
 
 
 class _Autoencoder:

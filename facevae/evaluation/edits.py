@@ -1,6 +1,6 @@
 """Whether an edit does what it says: the judge's verdict, and the truth where faces are drawn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,10 @@ from facevae.models.identity import Embed
 from facevae.models.vae import Vae
 from facevae.nn.device import pick_precision
 from facevae.nn.layers import as_unit_floats
+
+# Is shown an edit, the numbers of its faces, the edited images (n, 3, S, S), the judge's probabilities for them (n, A)
+# and their embeddings (n, E).
+Observer = Callable[["Edit", np.ndarray, Tensor, np.ndarray, Tensor], None]
 
 # Edits of several attributes share batches: that many faces, or a few more, are edited and held at a time.
 _FACES_AT_ONCE = 512
@@ -112,7 +116,7 @@ class Faces:
         self.latents, self.labels, self.names = latents, labels, tuple(names)
         self.persons = persons
         # What the judge sees in the reconstructions, (N, A), and their embeddings, (N, E).
-        self.before, self.likenesses = self._look(latents, embed if persons is not None else None)
+        self.before, self.likenesses, _ = self._look(latents, embed if persons is not None else None)
 
     def without(self, attribute: str, most: int, *, everyone: bool = False) -> np.ndarray:
         """Numbers of the first `most` faces known to lack the attribute that can have it; of `everyone` lacking it."""
@@ -126,14 +130,16 @@ class Faces:
         return None if judged is None else judged[0]
 
     def judge_edits(
-        self, edits: Sequence[Edit], most: int, *, identity: bool = True, everyone: bool = False
-    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:
+        self, edits: Sequence[Edit], most: int, *, identity: bool = True, everyone: bool = False,
+        observe: Observer | None = None,
+    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:  # fmt: skip
         """Yield, for each edit of the first `most` faces that lack its attribute and can have it, the verdict and the
         mean absolute change of each of the judge's probabilities, (A,).
 
         None if no face is left, or if the judge sees the attribute in every reconstruction already: nothing to change.
         `identity`: whether persons are compared, where they can be; `everyone`: whether `detection_rate_all` is wanted,
-        for which the first `most` faces that lack the attribute are edited, able to have it or not.
+        for which the first `most` faces that lack the attribute are edited, able to have it or not; `observe`: who
+        else is shown the edits of faces that can have it.
         """
         pending: list[tuple[Edit, np.ndarray, np.ndarray]] = []
         for asked in edits:
@@ -145,13 +151,14 @@ class Faces:
                 others = np.setdiff1d(self.without(asked.attribute, most, everyone=True), rows)
             pending.append((asked, rows, others))
             if sum(len(rows) + len(others) for _, rows, others in pending) >= _FACES_AT_ONCE:
-                yield from self._judge(pending, most, identity, everyone)
+                yield from self._judge(pending, most, identity, everyone, observe)
                 pending = []
-        yield from self._judge(pending, most, identity, everyone)
+        yield from self._judge(pending, most, identity, everyone, observe)
 
     def _judge(
-        self, pending: Sequence[tuple[Edit, np.ndarray, np.ndarray]], most: int, identity: bool, everyone: bool
-    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:
+        self, pending: Sequence[tuple[Edit, np.ndarray, np.ndarray]], most: int, identity: bool, everyone: bool,
+        observe: Observer | None,
+    ) -> Iterator[tuple[EditVerdict, np.ndarray] | None]:  # fmt: skip
         """The verdicts on edits, each of its own faces and of others that only count for `detection_rate_all`."""
         chosen = [np.concatenate([rows, others]) for _, rows, others in pending]
         if not any(map(len, chosen)):
@@ -162,11 +169,10 @@ class Faces:
             for (asked, *_), rows in zip(pending, chosen, strict=True)
         ]
         embed = self.embed if identity and self.persons is not None else None
-        seen, embeddings = self._look(torch.cat(latents), embed)
-        ends = np.cumsum([len(rows) for rows in chosen])
-        for (asked, rows, _), after, embedded in zip(
-            pending, np.split(seen, ends[:-1]), embeddings.tensor_split(torch.from_numpy(ends[:-1])), strict=True
-        ):
+        seen, embeddings, images = self._look(torch.cat(latents), embed, keep=observe is not None)
+        ends = torch.from_numpy(np.cumsum([len(rows) for rows in chosen]))[:-1]
+        parts = (found.tensor_split(ends) for found in (embeddings, images))
+        for (asked, rows, _), after, embedded, edited in zip(pending, np.split(seen, ends), *parts, strict=True):
             if not len(rows):
                 yield None
                 continue
@@ -175,6 +181,8 @@ class Faces:
                 verdict = replace(verdict, detection_rate_all=self._rate_of_everyone(asked, rows, after, most))
             if embed is not None:
                 verdict = self._with_identity(verdict, rows, embedded[: len(rows)])
+            if observe is not None:
+                observe(asked, rows, edited[: len(rows)], after[: len(rows)], embedded[: len(rows)])
             yield verdict, changes
 
     def _verdict(self, asked: Edit, rows: np.ndarray, after: np.ndarray) -> tuple[EditVerdict, np.ndarray]:
@@ -212,25 +220,57 @@ class Faces:
             identity_kept=float(identity_kept(persons, likenesses, embeddings).mean()),
         )
 
-    @torch.no_grad()
-    def _look(self, latents: Tensor, embed: Embed | None, batch_size: int = 64) -> tuple[np.ndarray, Tensor]:
-        """The judge's probabilities for the images of latents, and their embeddings: (N, D) -> (N, A), (N, E).
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images of latents, on the CPU, as they are judged: (N, D) -> (N, 3, S, S)."""
+        return torch.cat([part.cpu() for part in self._decoded(latents)])
 
-        Without `embed` the embeddings are (N, 0). In the precision that the VAE was trained in, which where it is
-        bfloat16 takes half of the time and moves a probability by less than 0.001 on average.
+    @torch.no_grad()
+    def look_at(self, images: Tensor, *, embed: bool = True, batch_size: int = 64) -> tuple[np.ndarray, Tensor]:
+        """The judge's probabilities for images, and their embeddings: (N, 3, S, S) -> (N, A), (N, E).
+
+        Without `embed` the embeddings are (N, 0).
         """
-        dtype = pick_precision(self.vae.settings.precision, self.device)
-        probabilities, embeddings = [torch.zeros(0, len(self.names))], []
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            for part in latents.split(batch_size) if len(latents) else ():
-                images = self.vae.decode(part.to(self.device)).float()
+        batches = (part.to(self.device) for part in images.split(batch_size))
+        return self._seen(batches, self.embed if embed else None)[:2]
+
+    def _look(self, latents: Tensor, embed: Embed | None, *, keep: bool = False) -> tuple[np.ndarray, Tensor, Tensor]:
+        """The judge's probabilities for the images of latents, their embeddings, and to `keep` the images themselves:
+        (N, D) -> (N, A), (N, E), (N, 3, S, S).
+
+        Without `embed` the embeddings are (N, 0), and so are images that are not kept.
+        """
+        return self._seen(self._decoded(latents), embed, keep=keep)
+
+    @torch.no_grad()
+    def _decoded(self, latents: Tensor, batch_size: int = 64) -> Iterator[Tensor]:
+        """In the precision that the VAE was trained in, which where it is bfloat16 takes half of the time and moves a
+        probability by less than 0.001 on average.
+        """
+        for part in latents.split(batch_size) if len(latents) else ():
+            with self._autocast():
+                yield self.vae.decode(part.to(self.device)).float()
+
+    @torch.no_grad()
+    def _seen(
+        self, batches: Iterable[Tensor], embed: Embed | None, *, keep: bool = False
+    ) -> tuple[np.ndarray, Tensor, Tensor]:
+        probabilities, embeddings, kept = [torch.zeros(0, len(self.names))], [], []
+        for images in batches:
+            with self._autocast():
                 if embed is None:
                     probabilities.append(self.judge(images).float().sigmoid().cpu())
+                    embeddings.append(torch.zeros(len(images), 0))
                 else:
                     answers, embedded = judge_and_embed(self.judge, embed, images)
                     probabilities.append(answers.cpu())
                     embeddings.append(embedded.cpu())
-        return torch.cat(probabilities).numpy(), torch.cat(embeddings) if embeddings else torch.zeros(len(latents), 0)
+            kept.append(images.cpu() if keep else torch.zeros(len(images), 0))
+        nothing = torch.zeros(0, 0)
+        return torch.cat(probabilities).numpy(), torch.cat(embeddings or [nothing]), torch.cat(kept or [nothing])
+
+    def _autocast(self) -> torch.autocast:
+        dtype = pick_precision(self.vae.settings.precision, self.device)
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def judge_and_embed(judge: Classifier, embed: Embed, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -253,11 +293,12 @@ def embed_all(embed: Embed, images: np.ndarray, device: torch.device, batch_size
 
 
 def judge_vectors(
-    faces: Faces, vectors: AttributeVectors, strength: float | None, most: int
+    faces: Faces, vectors: AttributeVectors, strength: float | None, most: int, observe: Observer | None = None
 ) -> tuple[list[EditVerdict], np.ndarray]:
     """Verdicts on the vectors that edits use, and the changes of all of the judge's probabilities, a row for each.
 
-    `strength` None means each attribute's recommended one. Attributes that are judged on no face are left out.
+    `strength` None means each attribute's recommended one; `observe` is shown each edit. Attributes that are judged on
+    no face are left out.
     """
     edits = [
         Edit(
@@ -268,7 +309,7 @@ def judge_vectors(
         )
         for attribute in vectors.names
     ]
-    found = track(faces.judge_edits(edits, most, everyone=True), len(edits), "edits", "attributes")
+    found = track(faces.judge_edits(edits, most, everyone=True, observe=observe), len(edits), "edits", "attributes")
     judged = [pair for pair in found if pair is not None]
     return [verdict for verdict, _ in judged], np.array([changes for _, changes in judged])
 

@@ -12,7 +12,7 @@ from facevae.celeba.pairs import Pairs
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.data.arrays import VaeArrays
-from facevae.evaluation.counterfactual import SCORE_COLUMNS, counterfactual_scores
+from facevae.evaluation.counterfactual import SCORE_COLUMNS, WAY_SCORE_COLUMNS, score_counterfactuals
 from facevae.evaluation.edit_metrics import (
     METHOD_STRENGTH_COLUMNS,
     compare_methods,
@@ -35,6 +35,8 @@ from facevae.evaluation.plausibility import possible
 from facevae.evaluation.probe import classify_by_vectors, linear_probe
 from facevae.evaluation.reconstruction import RETENTION_COLUMNS, attribute_retention, reconstruct
 from facevae.evaluation.samples import frechet_distances
+from facevae.evaluation.ways import COLUMNS as WAY_COLUMNS
+from facevae.evaluation.ways import Ways, residual_metrics, ways_summary
 from facevae.latents.mixture import Mixture
 from facevae.latents.posteriors import Posteriors
 from facevae.latents.vectors import AttributeVectors
@@ -152,6 +154,7 @@ class VaeReport:
             lines.append(
                 f"not measured, since no attribute, or too few, have enough images of both kinds: {', '.join(missing)}"
             )
+        lines += ways_summary(self.tables["ways"][1], self.tables["counterfactual_ways"][1])
         return "\n".join([*lines, methods_summary(self.tables["methods"][1], self.tables["method_strengths"][1])])
 
 
@@ -230,7 +233,9 @@ def evaluate_autoencoder(
     )
     retention: Rows = []
     frechet: dict[str, float] = {}
-    verdicts, changes, curves = [], np.empty((0, len(names))), []
+    verdicts, changes, curves, way_verdicts = [], np.empty((0, len(names))), [], []
+    truth = score_counterfactuals(vae, pairs, vectors, device)
+    scores = truth.scores
     if judge is not None:
         judged = judge_images(judge, images, device)
         retention = attribute_retention(judged.probabilities, reconstructed.probabilities, labels, names)
@@ -244,10 +249,11 @@ def evaluate_autoencoder(
         persons = judged.embeddings if embed == judge.embedding else embed_all(embed, images, device)
         able = possible(labels, arrays.attributes["train"], names, vectors.context)
         faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
-        verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces)
+        ways = Ways(faces, images, judged.probabilities, truth.regions, settings.compared_faces)
+        verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces, ways)
+        way_verdicts = ways.verdicts
         strengths = [strength for strength in settings.strengths if strength > 0]
         curves = judge_strengths(faces, vectors, vectors.names, strengths, settings.compared_faces)
-    scores = counterfactual_scores(vae, pairs, vectors, device)
     by_vectors = dot_products(arrays, models)
     edits, retained = mean_verdict(verdicts), retention_metrics(retention, scores)
     measures, by_probe = reconstructed.measures, mean_predictions(probe)
@@ -260,6 +266,7 @@ def evaluate_autoencoder(
         "vectors": {"roc_auc": dot_product["roc_auc"]} if dot_product else {},
         "edits": {name: edits[name] for name in _EDIT_METRICS if name in edits}
         | explained_changes(scores, vectors.method),
+        "residual": residual_metrics(way_verdicts, truth.way_scores),
     }
     metrics = {name: group for name, group in groups.items() if group}
     known = measures | retained | {f"edits_{name}": value for name, value in edits.items()}
@@ -286,6 +293,8 @@ def evaluate_autoencoder(
         "method_strengths": (METHOD_STRENGTH_COLUMNS, compare_strengths(curves)),
         "predictions": (PREDICTION_COLUMNS, predictions(names, probe, by_vectors[vectors.method], vectors.names)),
         "counterfactual": (SCORE_COLUMNS, scores),
+        "ways": (WAY_COLUMNS, [vars(verdict) for verdict in way_verdicts]),
+        "counterfactual_ways": (WAY_SCORE_COLUMNS, truth.way_scores),
     }
     return VaeReport(metrics, tables, verdicts, changes, curves)
 

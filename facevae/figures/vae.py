@@ -14,8 +14,9 @@ from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
 from facevae.figures.base import bars, heat_map, image_sheet, labelled_lines
 from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means, prior_draws
+from facevae.latents.residual import residual_edit
 from facevae.models.vae import Vae
-from facevae.nn.layers import as_bytes
+from facevae.nn.layers import as_bytes, from_bytes
 
 # Attributes that have a sheet where none are named.
 _CHOSEN = 4
@@ -30,8 +31,8 @@ def draw_pictures(
     device: torch.device,
 ) -> None:
     """Write all pictures into `folder`: reconstructions, what the judge loses on them by attribute, samples of both
-    kinds, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, and a sheet of
-    strengths per chosen attribute. What was not measured has no picture.
+    kinds, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, a sheet of strengths per
+    chosen attribute, and the ways of editing side by side. What was not measured has no picture.
     """
     vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
@@ -58,6 +59,8 @@ def draw_pictures(
             _strength_sheet(
                 folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
             )
+
+    _ways_sheet(folder / "ways.png", models, arrays, asked, settings, device)
 
     _, retention = report.tables["attributes"]
     if retention:
@@ -96,6 +99,34 @@ def _draw_verdicts(folder: Path, report: VaeReport, names: Sequence[str], settin
     )
     if report.curves:
         _success_curves(folder / "strengths.png", report.curves)
+
+
+def _ways_sheet(
+    path: Path,
+    models: Models,
+    arrays: VaeArrays,
+    attributes: Sequence[str],
+    settings: VaeEvaluation,
+    device: torch.device,
+) -> None:
+    """Three rows per chosen attribute: unseen faces without it, their plain and their residual edits."""
+    vae, vectors = models.vae, models.vectors
+    images, labels = arrays.images["test"], arrays.attributes["test"]
+    rows, titles = [], []
+    for attribute in attributes:
+        column = arrays.attribute_names.index(attribute)
+        lacking = np.flatnonzero(labels[:, column] == 0)[: settings.faces]
+        if not len(lacking):
+            continue
+        given = settings.strength
+        strength = vectors.recommendation(attribute).strength if given is None else given
+        z = models.posteriors.mu["test"][lacking]
+        before, after = (decode_all(vae, at, device) for at in (z, edit(z, vectors.of(attribute), strength)))
+        residual = residual_edit(from_bytes(images[lacking]), before, after)
+        rows += [images[lacking], as_bytes(after), as_bytes(residual)]
+        titles += ["unseen face", f"{attribute.replace('_', ' ')}, plain", "residual"]
+    if rows:
+        image_sheet(path, rows, titles, title="ways of editing at the strengths that are judged")
 
 
 def _success_curves(path: Path, curves: Sequence[EditVerdict]) -> None:

@@ -1,0 +1,152 @@
+"""Ways of editing a photograph on unseen faces of a run: how often each is seen, and what is left of the photograph.
+
+    python -m bench.ways --project DIR [--faces 200] [--csv FILE]
+
+DIR holds models/ and data/vae/ of a run. Each attribute's plain edit, at its recommended strength, stands beside the
+residual one at the same strength, at the strength with which it is seen equally often, and at strengths searched per
+face; where faces are drawn, the truth decides as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from facevae.core.command import run
+from facevae.core.tables import write_table
+from facevae.data.arrays import open_vae
+from facevae.evaluation.edits import Edit, Faces, embed_all
+from facevae.evaluation.judge import judge_images
+from facevae.evaluation.plausibility import possible
+from facevae.evaluation.ways import COLUMNS, PER_FACE, PLAIN, RESIDUAL, Ways, WayVerdict
+from facevae.latents.posteriors import load_posteriors
+from facevae.latents.vectors import AttributeVectors, load_vectors
+from facevae.models import classifier, identity
+from facevae.models.vae import from_metadata
+from facevae.nn.device import measure_on
+from facevae.nn.model_files import load_model
+
+EQUAL = "residual_equally_seen"
+
+# Shares of faces that differ by less count as equal.
+_WITHIN = 0.01
+
+# The strength that is seen equally often is searched up to so many times the recommended one.
+_FARTHEST = 3.0
+
+
+def main(
+    project: Annotated[Path, typer.Option(help="The folder with models/ and data/vae/ of a run.")] = Path(),
+    faces: Annotated[int, typer.Option(min=1, help="Unseen faces per attribute, at most.")] = 200,
+    attribute: Annotated[list[str] | None, typer.Option(help="Only these; may be given several times.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="A file for the table.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Judge every attribute's edits in each way and print them and what they come to."""
+    crowd, images, seen, vectors = load(project, device)
+    verdicts: list[WayVerdict] = []
+    for name in attribute or vectors.names:
+        verdicts += judge_attribute(crowd, images, seen, vectors, name, faces)
+        for verdict in verdicts[-4:]:
+            if verdict.attribute == name:
+                print(line(verdict), flush=True)
+    print(summary(verdicts))
+    if csv is not None:
+        write_table(csv, [vars(verdict) for verdict in verdicts], COLUMNS)
+
+
+def load(project: Path, device: str) -> tuple[Faces, np.ndarray, np.ndarray, AttributeVectors]:
+    """The unseen faces of a run, their images (N, S, S, 3) uint8, the judge's probabilities on them, the vectors."""
+    models, folder = project / "models", project / "data/vae"
+    arrays = open_vae(folder / "arrays")
+    vae, metadata = load_model(models / "vae.safetensors", "vae", from_metadata)
+    chosen = measure_on(device, vae.settings.threads)
+    judge, _ = load_model(models / "judge.safetensors", "judge", classifier.from_metadata)
+    network, metadata = load_model(models / "identity.safetensors", "identity", identity.from_metadata)
+    vae, judge = vae.to(chosen), judge.to(chosen)
+    images, labels = arrays.images["test"], arrays.attributes["test"]
+    name, embed = identity.embedder(network, metadata, judge, images.shape[1])
+    vectors = load_vectors(models / "attribute_vectors.safetensors")
+    posteriors = load_posteriors(folder / "latents.safetensors", arrays.counts)
+    print(f"{len(images)} unseen images of {images.shape[1]} pixels; persons are compared by the {name} network")
+    able = possible(labels, arrays.attributes["train"], arrays.attribute_names, vectors.context)
+    crowd = Faces(
+        vae, judge, posteriors.mu["test"], labels, arrays.attribute_names, chosen, possible=able, embed=embed,
+        persons=embed_all(embed, images, chosen),
+    )  # fmt: skip
+    return crowd, images, judge_images(judge, images, chosen).probabilities, vectors
+
+
+def judge_attribute(
+    crowd: Faces, images: np.ndarray, seen: np.ndarray, vectors: AttributeVectors, name: str, most: int
+) -> list[WayVerdict]:
+    """The verdicts on one attribute's edits; none where there is no face to judge."""
+
+    def at(strength: float, searched: int = 0) -> dict[str, WayVerdict]:
+        ways = Ways(crowd, images, seen, {}, searched)
+        list(crowd.judge_edits([Edit(name, vectors.of(name), strength, vectors.method)], most, observe=ways))
+        return {verdict.way: verdict for verdict in ways.verdicts}
+
+    strength = vectors.recommendation(name).strength
+    found = at(strength, most)
+    if not found:
+        return []
+    target = found[PLAIN].detection_rate
+    low, high, equal = 0.0, _FARTHEST * strength, found[RESIDUAL]
+    for _ in range(8):
+        if abs(equal.detection_rate - target) <= _WITHIN:
+            break
+        middle = (low + high) / 2
+        tried = at(middle)[RESIDUAL]
+        low, high = (middle, high) if tried.detection_rate < target else (low, middle)
+        if abs(tried.detection_rate - target) < abs(equal.detection_rate - target):
+            equal = tried
+    return [found[PLAIN], found[RESIDUAL], replace(equal, way=EQUAL), found[PER_FACE]]
+
+
+def line(verdict: WayVerdict) -> str:
+    """A verdict for a reader."""
+    return (
+        f"{verdict.attribute:20} {verdict.way:22} strength {verdict.strength:5.2f}  {verdict.faces:4} faces  "
+        f"seen {verdict.detection_rate:.3f}  cosine {verdict.identity:.3f}  leakage {verdict.leakage:.3f}  "
+        f"changed {verdict.changed_pixels:.3f}  outside {verdict.psnr_outside_db:5.1f} dB"
+    )
+
+
+def summary(verdicts: Sequence[WayVerdict]) -> str:
+    """Means over the attributes by way, and the residual edit against the plain one where both are seen equally."""
+    by_way: dict[str, dict[str, WayVerdict]] = {}
+    for verdict in verdicts:
+        by_way.setdefault(verdict.way, {})[verdict.attribute] = verdict
+
+    def mean(way: str, measure: str, names: Sequence[str]) -> float:
+        return float(np.mean([getattr(by_way[way][name], measure) for name in names]))
+
+    def compared(way: str, names: Sequence[str], *, against: str = PLAIN) -> str:
+        gained = mean(way, "identity", names) - mean(against, "identity", names)
+        ratio = mean(way, "leakage", names) / mean(against, "leakage", names)
+        return f"cosine {gained:+.3f}, leakage {ratio:.2f} of the plain one's"
+
+    everything = list(by_way[PLAIN])
+    lines = [
+        f"mean of {len(everything)}: {way:22} "
+        + "  ".join(f"{name} {mean(way, name, everything):.3f}" for name in ("detection_rate", "identity", "leakage"))
+        for way in by_way
+    ]
+    equal = [
+        name
+        for name in everything
+        if abs(by_way[EQUAL][name].detection_rate - by_way[PLAIN][name].detection_rate) <= _WITHIN
+    ]
+    lines.append(f"seen equally often, within {_WITHIN:g}: {len(equal)} of {len(everything)} attributes")
+    for title, names in (("mean of these", equal), *((name, [name]) for name in ("Smiling", "Eyeglasses"))):
+        if names and set(names) <= set(equal):
+            lines.append(f"  {title}: {compared(EQUAL, names)}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+"""An edit that keeps a photograph's own detail: the photograph plus what the edit changes of its reconstruction.
+
+`decode(z + s v)` shows a face with all the blur of the autoencoder. The photograph x plus the difference of two
+decodings, x + m (decode(z + s v) - decode(z)), is sharp wherever nothing changes; the mask m in [0, 1] leaves out the
+small changes that the vector makes everywhere, of light, of colours, of what correlates with the attribute.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Where the blurred change, the largest of the three colours', is below the first nothing is kept, above the second all.
+_NOTHING, _ALL = 0.03, 0.12
+
+# Standard deviation of the blur, as a share of the image's side.
+_BLUR = 1 / 40
+
+
+def residual_edit(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """Images with the change from one decoding to another: (N, 3, S, S) in [0, 1] three times -> the same.
+
+    Where nothing changes it is the image, bit for bit.
+    """
+    return (images + kept_change(before, after)).clamp(0, 1)
+
+
+def kept_change(before: Tensor, after: Tensor) -> Tensor:
+    """The change from one decoding to another, as far as it is kept: (N, 3, S, S) twice -> (N, 3, S, S)."""
+    change = after - before
+    return change * change_mask(change)
+
+
+def change_mask(change: Tensor) -> Tensor:
+    """How much of a change is kept where: (N, 3, S, S) -> (N, 1, S, S) in [0, 1], soft.
+
+    By the change's own size, the largest of the three colours', blurred: 0 below 0.03, 1 above 0.12 of the whole range.
+    """
+    size = _blurred(change.abs().amax(1, keepdim=True), _BLUR * change.shape[-1])
+    t = ((size - _NOTHING) / (_ALL - _NOTHING)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def smallest_strengths(seen: Callable[[Tensor], Tensor], count: int, most: float, steps: int = 5) -> Tensor:
+    """For each of `count` faces the smallest strength with which its attribute is seen, (count,), by bisection.
+
+    `seen`: strengths (count,) -> (count,) bool, all faces at once; it is asked `steps` + 1 times. A strength is found
+    to most / 2^steps, rounded up, so that with it the attribute is seen; where it is not seen at `most`, it is that.
+    """
+    low, high = torch.zeros(count), torch.full((count,), most)
+    reachable = seen(high)
+    for _ in range(steps):
+        middle = (low + high) / 2
+        found = seen(middle)
+        low, high = torch.where(found, low, middle), torch.where(found, middle, high)
+    return torch.where(reachable, high, most)
+
+
+def _blurred(images: Tensor, sigma: float) -> Tensor:
+    """(N, 1, S, S) by a Gaussian of so many pixels, continued by its mirror image."""
+    radius = min(max(1, round(3 * sigma)), images.shape[-1] - 1)
+    if radius < 1:
+        return images
+    x = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-(x**2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    padded = F.pad(images, (radius,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))

@@ -1,0 +1,61 @@
+"""Residual edits: the photograph plus the change, kept where it is large; strengths per face."""
+
+import pytest
+import torch
+
+from facevae.latents.residual import change_mask, kept_change, residual_edit, smallest_strengths
+
+SIDE = 64
+
+
+def with_patch(level, everywhere=0.0):
+    """A change of one colour in a square in the middle, (1, 3, SIDE, SIDE), and of another size everywhere."""
+    change = torch.full((1, 3, SIDE, SIDE), everywhere)
+    change[:, 1, 20:44, 20:44] = level
+    return change
+
+
+def test_without_a_change_it_is_the_image_bit_for_bit():
+    images, decoded = torch.rand(2, 3, SIDE, SIDE), torch.rand(2, 3, SIDE, SIDE)
+    assert torch.equal(residual_edit(images, decoded, decoded), images)
+
+
+def test_a_large_change_is_added_to_the_image_and_a_small_one_is_not():
+    images = torch.rand(1, 3, SIDE, SIDE) * 0.2 + 0.4
+    before = torch.full_like(images, 0.5)
+    edited = residual_edit(images, before, before + with_patch(0.3, 0.01))
+    inside, outside = (..., slice(26, 38), slice(26, 38)), (..., slice(0, 8), slice(None))
+    assert torch.allclose(edited[:, 1][inside], images[:, 1][inside] + 0.3, atol=1e-6)
+    assert torch.equal(edited[outside], images[outside]), "a hundredth everywhere is light, not the attribute"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_mask_is_soft(sign):
+    mask = change_mask(sign * with_patch(0.3))
+    assert mask.shape == (1, 1, SIDE, SIDE) and mask[0, 0, 32, 32] == 1 and mask[0, 0, 2, 2] == 0
+    assert ((mask > 0.05) & (mask < 0.95)).any()
+    assert torch.allclose(mask, mask.flip(3), atol=1e-6) and torch.allclose(mask, mask.transpose(2, 3), atol=1e-6)
+
+
+def test_the_sum_stays_in_the_range():
+    images = torch.full((1, 3, SIDE, SIDE), 0.9)
+    edited = residual_edit(images, torch.zeros_like(images), with_patch(0.5))
+    assert edited.max() == 1 and kept_change(torch.zeros_like(images), with_patch(0.5)).max() == 0.5
+
+
+@pytest.mark.parametrize("side", [1, 2, 16])
+def test_images_of_any_size(side):
+    change = torch.full((2, 3, side, side), 0.5)
+    assert torch.allclose(kept_change(torch.zeros_like(change), change), change)
+
+
+def test_the_smallest_strength_of_each_face():
+    needed, asked = torch.tensor([0.1, 0.5, 1.99, 2.01, 0.0]), []
+
+    def seen(strengths):
+        asked.append(strengths)
+        return strengths >= needed
+
+    found = smallest_strengths(seen, 5, 2.0, steps=5)
+    assert found.tolist() == [0.125, 0.5, 2.0, 2.0, 0.0625] and len(asked) == 6
+    assert (found >= needed)[[0, 1, 2, 4]].all()
