@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from colour_models import Pixels, pictures
+from colour_models import COLOURS, Pixels, pictures
+from colour_models import Judge as Colours
 from raw_data import one_line
 
-from facevae.app.edit import Change, choose_changes, edit_faces, interpolate_faces, reconstruct_faces
+from facevae.app.edit import Change, Editor, add_change, choose_changes, interpolate_faces, reconstruct_faces
+from facevae.app.models import Judge
+from facevae.app.photographs import Photograph
+from facevae.imaging.composite import square_matrix
 from facevae.latents.vectors import AttributeVectors, Recommendation
 
 CPU = torch.device("cpu")
@@ -42,7 +46,7 @@ def test_attributes_that_can_not_be_chosen(wanted, words):
 def test_edits_add_up():
     faces = pictures([1, 1, 1], [3, 2, 0])
     changes = [Change("Red", 2.0), Change("Green", 0.5)]
-    found = edit_faces(Pixels(), VECTORS, changes, faces, (0.0, 1.0, -0.5, 2.0), CPU)
+    found = Editor(Pixels(), VECTORS, changes, CPU).plain(faces, (0.0, 1.0, -0.5, 2.0))
     # The decoder loses the blue; colours end at black and white.
     expected = [
         pictures([1, 1, 0], [3, 2, 0]), pictures([3, 2, 0], [5, 3, 0]),
@@ -56,7 +60,40 @@ def test_no_change_is_the_reconstruction():
     faces = pictures([1, 4, 1], [3, 2, 5])
     found = reconstruct_faces(Pixels(), faces, CPU)
     assert np.array_equal(found, pictures([1, 4, 0], [3, 2, 0]))
-    assert np.array_equal(edit_faces(Pixels(), VECTORS, [Change("Red", 1.0)], faces, (0.0,), CPU)[0], found)
+    assert np.array_equal(Editor(Pixels(), VECTORS, [Change("Red", 1.0)], CPU).plain(faces, (0.0,))[0], found)
+
+
+def test_residual_edits_keep_what_the_decoder_loses():
+    faces = pictures([1, 1, 1], [3, 2, 4])
+    editor = Editor(Pixels(), VECTORS, [Change("Red", 2.0), Change("Green", 0.5)], CPU)
+    nothing, once, back = editor.residual(faces, (0.0, 1.0, -1.0))
+    assert np.array_equal(nothing, faces)
+    assert np.array_equal(once, pictures([3, 2, 1], [5, 3, 4]))
+    assert np.array_equal(back, pictures([0, 0, 1], [1, 1, 4]))
+    added = editor.additions(faces, torch.tensor([[2.0, 0.5], [0.0, 1.0]]))
+    assert np.allclose(added[..., 0, 0], [[0.4, 0.2, 0], [0, 0.4, 0]], atol=1e-6)
+
+
+def test_strengths_are_searched_for_each_face():
+    """The judge sees red above a half: in steps of 1.5 times 2 / 32 fifths, from 1 fifth 1.59375, from 2 0.5625."""
+    faces = pictures([1, 0, 0], [2, 0, 3], [4, 0, 0])
+    changes = [Change("Red", 2.0), Change("Green", 0.5)]
+    found = Editor(Pixels(), VECTORS, changes, CPU, Judge(Colours(), COLOURS), ["Red"]).strengths(faces)
+    assert found.strengths.tolist() == [[1.59375, 0.5], [0.5625, 0.5], [2.0, 0.5]], "the last is red already"
+    assert found.found.tolist() == [[True, False], [True, False], [False, False]]
+    assert [found.describe(face) for face in range(3)] == [", Red 1.6", ", Red 0.56", ""]
+    assert Editor(Pixels(), VECTORS, changes, CPU).strengths(faces).strengths.tolist() == 3 * [[2.0, 0.5]]
+    unknown = Editor(Pixels(), VECTORS, [Change("Wearing_Hat", 1.0)], CPU, Judge(Colours(), COLOURS), ["Wearing_Hat"])
+    assert not unknown.strengths(faces).found.any()
+
+
+def test_a_grey_photograph_stays_grey():
+    pixels = np.full((8, 8, 3), 100, np.uint8)
+    change = np.stack([np.full((8, 8), value, np.float32) for value in (0.2, 0.0, -0.1)])
+    grey = add_change(Photograph(pixels, "PNG", grey=True), square_matrix(0, 0, 8, 8), change)
+    assert (grey.pixels == 100 + round(255 * (0.299 * 0.2 - 0.114 * 0.1))).all()
+    coloured = add_change(Photograph(pixels, "PNG"), square_matrix(0, 0, 8, 8), change)
+    assert coloured.pixels[4, 4].tolist() == [151, 100, 74] and (pixels == 100).all()
 
 
 def test_one_face_into_another():

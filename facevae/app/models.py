@@ -1,5 +1,6 @@
 """The models of a folder: each checked on its own and against the others, so that a wrong file ends in one line."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,19 @@ from facevae.latents.mixture import Mixture
 from facevae.latents.mixture import load_mixture as read_mixture
 from facevae.latents.vectors import AttributeVectors
 from facevae.latents.vectors import load_vectors as read_vectors
-from facevae.models import dae, vae
+from facevae.models import classifier, dae, vae
+from facevae.models.classifier import Classifier
 from facevae.models.vae import Vae
 from facevae.nn.device import pick_device
 from facevae.nn.model_files import load_model, readable
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The classifier that says which of the attributes `names` an image shows."""
+
+    network: Classifier
+    names: tuple[str, ...]
 
 
 def load_vae(models: Path, device: str) -> tuple[torch.device, Vae, PortraitFrame]:
@@ -28,6 +38,23 @@ def load_vae(models: Path, device: str) -> tuple[torch.device, Vae, PortraitFram
             raise ValueError(f"framed for {frame.square.size} pixels, built for {metadata['image_size']}")
     chosen = pick_device(device)
     return chosen, model.to(chosen), frame
+
+
+def load_judge(models: Path, image_size: int, device: torch.device) -> Judge | None:
+    """The judge of images of this size, on the device; None without one in the folder. Raises FacevaeError."""
+    path = models / "judge.safetensors"
+    if not path.exists():
+        return None
+    with readable(path):
+        network, metadata = load_model(path, "judge", classifier.from_metadata)
+        names, found = tuple(metadata["attributes"]), metadata["image_size"]
+    if found != image_size:
+        raise FacevaeError(
+            where=path, expected=f"a judge of {image_size}-pixel images, as vae.safetensors has",
+            found=f"one of {found}-pixel images",
+            fix="make both in one run of `dvc repro`",
+        )  # fmt: skip
+    return Judge(network.to(device), names)
 
 
 def load_dae(models: Path, device: str) -> tuple[torch.device, nn.Module, dict[str, Any]]:

@@ -20,14 +20,15 @@ _ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
 
 
 def name_outputs(
-    inputs: Sequence[Path], images: Sequence[Path], output: str | None, ending: str, suffixes: Sequence[str]
-) -> list[Path]:
-    """Where what is made of each of `images`, found by `find_images(inputs)`, goes: NAME + ending + .png.
+    inputs: Sequence[Path], images: Sequence[Path], output: str | None, ending: str, suffixes: Sequence[str],
+    suffix_of: Callable[[Path], str] = lambda image: ".png",
+) -> list[Path]:  # fmt: skip
+    """Where what is made of each of `images`, found by `find_images(inputs)`, goes: NAME + ending + suffix.
 
     Into the current folder if `output` is None, into the folder that it names otherwise. For one image it may be a
     file with one of `suffixes`. Raises FacevaeError if two images would get one file, or an image be overwritten.
     """
-    names = [f"{stem(path.name)}{ending}.png" for path in images]
+    names = [f"{stem(path.name)}{ending}{suffix_of(path)}" for path in images]
     if output is None:
         targets = [Path(name) for name in names]
     elif len(inputs) == 1 and not inputs[0].is_dir() and not names_folder(output):
@@ -101,7 +102,11 @@ def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image (height, width, 3) uint8 as its suffix says, .png or .jpg, whole or not at all."""
-    data = _ENCODERS[path.suffix.lower()](image)
+    write_data(path, _ENCODERS[path.suffix.lower()](image))
+
+
+def write_data(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 

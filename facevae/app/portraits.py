@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.imaging.codec import FORMATS, decode, resize_to_fill
+from facevae.imaging.codec import FORMATS, decode, fitted_size, resize_to_fill
+from facevae.imaging.composite import square_matrix
 from facevae.imaging.frames import SquareFrame, VaeCrop
 from facevae.imaging.names import IMAGE_SUFFIXES
 from facevae.imaging.unread import HEIC_SUFFIXES, has_heic, unread_ending
@@ -55,6 +56,20 @@ class PortraitFrame:
                 found=f"{size[0]}x{size[1]}", fix="take a larger image: enlarging it adds nothing that the model sees",
             )  # fmt: skip
         return self.square(image if size == self.source else resize_to_fill(image, self.source))
+
+    def matrix(self, image: np.ndarray) -> np.ndarray:
+        """Where in such an image the square is: takes (x, y, 1) in the square to (x, y) in the image, (2, 3).
+
+        In the coordinates of facevae/imaging/composite.py.
+        """
+        height, width = image.shape[:2]
+        crop, side = self.square.crop, self.square.size
+        if (width, height) == (side, side):
+            return square_matrix(0, 0, side, side)
+        scaled = fitted_size((width, height), self.source)
+        # The offsets are whole pixels of the scaled image: first to what fills the source's size, then to the square.
+        left, top = ((scaled[axis] - size) // 2 + (size - crop) // 2 for axis, size in enumerate(self.source))
+        return np.diag([width / scaled[0], height / scaled[1]]) @ square_matrix(left, top, crop, side)
 
     def describe(self, image: np.ndarray) -> str:
         """What `__call__` does to such an image, in words, measured on the image itself."""
@@ -134,9 +149,19 @@ def read_image(path: Path) -> np.ndarray:
 
 def read_faces(paths: Sequence[Path], frame: PortraitFrame) -> tuple[np.ndarray, list[str]]:
     """All faces, framed, (N, S, S, 3) uint8, and in words how. Raises FacevaeError at the first that is none."""
-    faces, described = [], []
+    faces, _, described = read_framed(paths, frame)
+    return faces, described
+
+
+def read_framed(paths: Sequence[Path], frame: PortraitFrame) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
+    """All faces, framed, (N, S, S, 3) uint8, where in its image each is, (2, 3), and in words how.
+
+    Raises FacevaeError at the first that is none.
+    """
+    faces, matrices, described = [], [], []
     for path in paths:
         image = read_image(path)
         faces.append(frame(image, path))
+        matrices.append(frame.matrix(image))
         described.append(frame.describe(image))
-    return np.stack(faces), described
+    return np.stack(faces), matrices, described

@@ -28,12 +28,16 @@ LARGEST = 64_000_000
 
 def resize_to_fill(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`image` scaled, in proportion, until it fills `size`; what sticks out is cut off evenly on both sides."""
-    height, width = image.shape[:2]
-    scale = max(size[0] / width, size[1] / height)
-    scaled = max(size[0], round(width * scale)), max(size[1], round(height * scale))
+    scaled = fitted_size((image.shape[1], image.shape[0]), size)
     image = _resize(image, scaled, "lanczos")
     top, left = (scaled[1] - size[1]) // 2, (scaled[0] - size[0]) // 2
     return np.ascontiguousarray(image[top : top + size[1], left : left + size[0]])
+
+
+def fitted_size(image: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """The size of an image that was scaled, in proportion, until it fills `size`."""
+    scale = max(size[0] / image[0], size[1] / image[1])
+    return max(size[0], round(image[0] * scale)), max(size[1], round(image[1] * scale))
 
 
 def decode(data: bytes, where: object) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`facevae edit`: attributes of faces changed."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,8 @@ def edit(
             metavar="NAME[=STRENGTH]",
             show_default="none: at least one is needed",
             help="What to change, as `facevae attributes` names it, and how much: 1 is a typical face that has it, "
-            "negative removes; without a strength the recommended one. May be given several times.",
+            "negative removes; without a strength the smallest with which the judge sees it on that face. May be given "
+            "several times.",
         ),
     ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
@@ -39,13 +41,22 @@ def edit(
         bool,
         typer.Option(
             "--sheet",
-            help="Write NAME_strengths.png instead, a row: the face, its reconstruction, -1 to 2 times the strengths.",
+            help="Write NAME_strengths.png instead, a row of model's squares: the face, -1 to 2 times the strengths.",
+        ),
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Give back the model's square, blurred as its reconstructions are, in place of the photograph.",
         ),
     ] = False,
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Change attributes of faces. For each image NAME_edited.png, the model's square.
+    """Change attributes of faces. For each image NAME_edited, the whole photograph in its own size and format.
+
+    What the attribute changes of the face is added to the photograph where it is much; all else stays as it is.
 
     \b
     facevae edit ann.jpg -a Smiling=1.5 -a Eyeglasses -o ann_smiles.png
@@ -54,33 +65,79 @@ def edit(
     wanted = _parse_changes(attribute or [], images, strength or [])
 
     from facevae.app.outputs import PICTURE, SHEET, name_outputs
+    from facevae.app.photographs import FORMATS, own_suffix
     from facevae.app.portraits import find_images
 
-    ending, suffixes = ("_strengths", SHEET) if sheet else ("_edited", PICTURE)
     paths = find_images(images)
-    targets = name_outputs(images, paths, output, ending, suffixes)
+    if sheet:
+        targets = name_outputs(images, paths, output, "_strengths", SHEET)
+    elif plain:
+        targets = name_outputs(images, paths, output, "_edited", PICTURE)
+    else:
+        targets = name_outputs(images, paths, output, "_edited", tuple(FORMATS), own_suffix)
 
-    from facevae.app.edit import batches, choose_changes, edit_faces
-    from facevae.app.models import load_vae, load_vectors
+    from facevae.app.edit import Editor, batches, choose_changes
+    from facevae.app.models import load_judge, load_vae, load_vectors
     from facevae.app.outputs import write_image
-    from facevae.app.portraits import read_faces
+    from facevae.app.portraits import read_framed
 
     chosen, vae, frame = load_vae(models, device)
     vectors = load_vectors(models, vae)
     changes = choose_changes(vectors, wanted)
-    faces, described = read_faces(paths, frame)
-    title = ", ".join(f"{change.attribute} {change.strength:g}" for change in changes)
     advised = [name for name, given in wanted if given is None]
+    # A person who names a strength wants that one; a row of strengths and a plain edit start from the recommended one.
+    judge = load_judge(models, frame.square.size, chosen) if advised and not (plain or sheet) else None
+    editor = Editor(vae, vectors, changes, chosen, judge, advised)
+    faces, matrices, described = read_framed(paths, frame)
+    title = ", ".join(f"{change.attribute} {change.strength:g}" for change in changes)
     print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
-    multiples = (0.0, *MULTIPLES) if sheet else (1.0,)
+    _warn_of_strengths(changes)
+    multiples = MULTIPLES if sheet else (1.0,)
     for first, part in batches(faces):
-        columns = edit_faces(vae, vectors, changes, part, multiples, chosen)
-        for row, number in enumerate(range(first, first + len(part))):
+        numbers = range(first, first + len(part))
+        if plain:
+            columns = editor.plain(part, (0.0, *multiples) if sheet else multiples)
+        elif sheet:
+            columns = editor.residual(part, multiples)
+        else:
+            searched = editor.strengths(part)
+            additions = editor.additions(part, searched.strengths)
+        for row, number in enumerate(numbers):
+            said = ""
             if sheet:
-                _write_sheet(targets[number], part[row], [column[row] for column in columns], changes, title)
-            else:
+                rest = [column[row] for column in columns]
+                _write_sheet(targets[number], part[row], rest, changes, title, plain)
+            elif plain:
                 write_image(targets[number], columns[0][row])
-            print(f"{paths[number]}: {described[number]} -> {targets[number]}")
+            else:
+                said = searched.describe(row)
+                _write_photograph(paths[number], targets[number], matrices[number], additions[row])
+            print(f"{paths[number]}: {described[number]}{said} -> {targets[number]}")
+
+
+def _warn_of_strengths(changes: "Sequence[Change]") -> None:
+    from facevae.app.edit import FARTHEST
+
+    for change in changes:
+        if abs(change.strength) > FARTHEST:
+            why = f"beyond {FARTHEST:g} the autoencoder knows no faces; expect none"
+            print(f"note: {change.attribute} {change.strength:g}: {why}", file=sys.stderr)
+
+
+def _write_photograph(source: Path, target: Path, matrix: "np.ndarray", change: "np.ndarray") -> None:
+    """The photograph `source` with a change of its face, (3, S, S), at the place of `matrix`, (2, 3)."""
+    from facevae.app.edit import add_change
+    from facevae.app.outputs import write_data
+    from facevae.app.photographs import encode_photograph, left_out, own_suffix, read_photograph
+
+    if not change.any() and own_suffix(source) == target.suffix.lower():
+        write_data(target, source.read_bytes())
+        return
+    photograph = read_photograph(source)
+    data = encode_photograph(add_change(photograph, matrix, change), target.suffix.lower())
+    write_data(target, data)
+    if lost := left_out(photograph, target.suffix.lower()):
+        print(f"note: {target}: {target.suffix} can't hold all of {source}: without {', '.join(lost)}", file=sys.stderr)
 
 
 def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]) -> list[tuple[str, float | None]]:
@@ -126,14 +183,15 @@ def _is_number(text: str) -> bool:
 
 
 def _write_sheet(
-    target: Path, face: "np.ndarray", edits: "Sequence[np.ndarray]", changes: "Sequence[Change]", title: str
-) -> None:
-    """The face, its reconstruction and its edits in a row, each (S, S, 3) uint8."""
+    target: Path, face: "np.ndarray", edits: "Sequence[np.ndarray]", changes: "Sequence[Change]", title: str,
+    plain: bool,
+) -> None:  # fmt: skip
+    """The face, its reconstruction if they are plain, and its edits in a row, each (S, S, 3) uint8."""
     import numpy as np
 
     from facevae.figures.base import image_sheet
 
-    titles = ["face", "reconstruction", *(_column_title(changes, multiple) for multiple in MULTIPLES)]
+    titles = ["face", *(["reconstruction"] if plain else []), *(_column_title(changes, by) for by in MULTIPLES)]
     image_sheet(target, [np.stack([face, *edits])], [], titles, title)
 
 

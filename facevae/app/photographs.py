@@ -1,0 +1,260 @@
+"""Photographs as they are stored: pixels of 8 or 16 bits, alpha, profile of colours, EXIF; read, and written back.
+
+What is edited is shown to a model as `visible`; what is written has the photograph's own pixels wherever nothing was
+changed, in the file's own orientation.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from facevae.core.errors import FacevaeError
+from facevae.imaging.codec import decode
+from facevae.imaging.names import IMAGE_SUFFIXES
+from facevae.imaging.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
+
+_ORIENTATION = 0x0112
+
+# EXIF's eight orientations as what turns an image stored so upright, and what turns it back.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_BACK = _UPRIGHT | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+
+# Formats by the endings that an output may have.
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+    ".avif": "AVIF",
+}  # fmt: skip
+
+_ALPHA, _SIXTEEN_BITS = ("PNG", "WEBP", "TIFF", "AVIF"), ("PNG", "TIFF")
+
+# Words that a TIFF says of its image; its other tags are of how the pixels are stored.
+_WORDS = (270, 271, 272, 305, 306, 315, 33432)
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """`pixels`: (H, W, 3) uint8 or uint16, upright; `alpha`: (H, W) of the same type; `grey`: a file of one plane.
+
+    `format`: as Pillow calls it; `orientation`: EXIF's number for how the file has it; `chunks`: of a PNG, what it says
+    of the image; `options`: of other formats, with which Pillow writes the like.
+    """
+
+    pixels: np.ndarray
+    format: str
+    alpha: np.ndarray | None = None
+    grey: bool = False
+    orientation: int = 1
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    chunks: list[Chunk] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def visible(self) -> np.ndarray:
+        """What a model is shown: (H, W, 3) uint8, transparent parts white."""
+        pixels, alpha = (None if part is None else _as_8_bits(part) for part in (self.pixels, self.alpha))
+        if alpha is None:
+            return pixels
+        image = Image.fromarray(np.dstack([pixels, alpha]))
+        return np.array(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
+
+
+def read_photograph(path: Path) -> Photograph:
+    """Raises FacevaeError if it is not a whole image."""
+    data = path.read_bytes()
+    try:
+        shown = decode(data, path)
+    except FacevaeError as error:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise
+        raise FacevaeError(
+            where=path, expected=f"an image ({', '.join(sorted(set(FORMATS.values())))})", found=error.found,
+            fix="name an image, or convert it to JPEG or PNG first",
+        ) from None  # fmt: skip
+    image = Image.open(io.BytesIO(data))
+    photograph = _described(image, data)
+    planes = _sixteen_bits(image, data)
+    if planes is None and not image.has_transparency_data:
+        return replace(photograph, pixels=shown, grey=image.mode in ("1", "L"))
+    if planes is None:
+        planes = np.asarray(_upright(image.convert("RGBA"), photograph.orientation))
+        return replace(photograph, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode == "LA")
+    planes = _turned(planes, _UPRIGHT.get(photograph.orientation))
+    colours = planes.shape[2] - (planes.shape[2] in (2, 4))
+    return replace(
+        photograph, pixels=np.repeat(planes[..., :1], 3, 2) if colours == 1 else planes[..., :3].copy(),
+        alpha=planes[..., -1] if colours < planes.shape[2] else None, grey=colours == 1,
+    )  # fmt: skip
+
+
+def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
+    """As a file that ends in `suffix`, with all of the photograph that its format can hold: see `left_out`."""
+    kind = FORMATS[suffix]
+    pixels = photograph.pixels if kind in _SIXTEEN_BITS else _as_8_bits(photograph.pixels)
+    alpha = photograph.alpha if kind in _ALPHA else None
+    if photograph.alpha is not None and alpha is None:
+        pixels = photograph.visible()
+    elif alpha is not None and pixels.dtype == np.uint8:
+        alpha = _as_8_bits(alpha)
+    planes = pixels[..., :1] if photograph.grey else pixels
+    if alpha is not None:
+        planes = np.dstack([planes, alpha])
+    if kind != "BMP" and photograph.exif:
+        planes = _turned(planes, _BACK.get(photograph.orientation))
+    return _WRITERS.get(kind, _by_pillow)(photograph, planes, kind)
+
+
+def left_out(photograph: Photograph, suffix: str) -> list[str]:
+    """What of a photograph a file that ends in `suffix` can't hold, in words."""
+    kind, lost = FORMATS[suffix], []
+    if photograph.pixels.dtype == np.uint16 and kind not in _SIXTEEN_BITS:
+        lost.append("8 of its 16 bits")
+    if photograph.alpha is not None and kind not in _ALPHA:
+        lost.append("transparency, now white")
+    if kind == "BMP" and (photograph.exif or photograph.icc_profile):
+        lost.append("EXIF and profile of colours")
+    if kind == "TIFF" and photograph.pixels.dtype == np.uint16 and photograph.exif:
+        lost.append("EXIF")
+    return lost
+
+
+def own_suffix(path: Path) -> str:
+    """How what is made of a photograph ends: as itself, and .png where its format could not hold the result."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in FORMATS else ".png"
+
+
+def _described(image: Image.Image, data: bytes) -> Photograph:
+    """The photograph without its pixels."""
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    info, exif, options = image.info, image.info.get("exif"), {}
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    if kind == "JPEG" and image.mode in ("L", "RGB"):
+        # Its own tables: coded anew, blocks in which nothing has changed come out almost as they were.
+        sampling = JpegImagePlugin.get_sampling(image)
+        options = {"qtables": image.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})
+    elif kind == "TIFF":
+        words = Image.Exif()
+        words.update({tag: value for tag, value in image.getexif().items() if tag in _WORDS})
+        for tags in (0x8769, 0x8825):  # EXIF's own, and the place
+            if inner := image.getexif().get_ifd(tags):
+                words.get_ifd(tags).update(inner)
+        exif, orientation = (words.tobytes() if len(words) else None), 1  # Pillow decodes it upright
+    elif kind == "WEBP":
+        options = {"lossless": b"VP8L" in _webp_chunks(data)}
+    options |= {name: info[name] for name in ("dpi", "xmp") if name in info and kind in ("JPEG", "TIFF", "WEBP")}
+    profile = None if image.mode == "CMYK" else info.get("icc_profile")  # which knows inks, not RGB
+    chunks = kept_chunks(data) if kind == "PNG" else []
+    nothing = np.zeros((0, 0, 3), np.uint8)
+    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options)
+
+
+def _webp_chunks(data: bytes) -> list[bytes]:
+    """The names of the chunks of a WebP: VP8L is one without loss, VP8 one with."""
+    place, found = 12, []
+    while place + 8 <= len(data):
+        found.append(data[place : place + 4])
+        (length,) = struct.unpack_from("<I", data, place + 4)
+        place += 8 + length + length % 2
+    return found
+
+
+def _sixteen_bits(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """The stored planes, (H, W, C) uint16, of a PNG or TIFF of 16 bits; None of another."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)[..., None]
+    if image.format == "PNG" and bits_and_planes(data)[0] == 16:
+        import torch  # its decoder is the one here that keeps them
+        from torchvision.io import decode_png
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # for another package, which is none of ours
+            planes = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        return planes.permute(1, 2, 0).numpy()
+    if image.format == "TIFF" and image.tag_v2.get(258, (8,))[0] == 16:
+        import tifffile
+
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages[0]
+            planes = page.asarray()
+            if page.planarconfig == 2:
+                planes = np.moveaxis(planes, 0, -1)
+        return _turned(planes, _UPRIGHT.get(image.tag_v2.get(_ORIENTATION, 1)))
+    return None
+
+
+def _png(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
+    chunks = photograph.chunks or described_by(photograph.icc_profile, photograph.exif)
+    return encode_planes(planes, chunks)
+
+
+def _tiff(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
+    if planes.dtype == np.uint8:
+        return _by_pillow(photograph, planes, kind)
+    import tifffile
+
+    if planes.shape[2] == 2:  # which Pillow could not read again
+        planes = np.dstack([np.repeat(planes[..., :1], 3, 2), planes[..., 1]])
+    file, count = io.BytesIO(), planes.shape[2]
+    tifffile.imwrite(
+        file, planes if count > 1 else planes[..., 0], photometric="rgb" if count > 2 else "minisblack",
+        planarconfig="contig" if count > 1 else None, extrasamples=["unassalpha"] if count == 4 else None,
+        compression="zlib", iccprofile=photograph.icc_profile, metadata=None,
+    )  # fmt: skip
+    return file.getvalue()
+
+
+# With which Pillow writes what was of another format.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": "4:2:0"}, "WEBP": {"quality": 95}, "AVIF": {"quality": 95},
+}  # fmt: skip
+
+
+def _by_pillow(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
+    options = dict(_OPTIONS.get(kind, {}))
+    if photograph.format == kind:
+        if "qtables" in photograph.options:
+            options = {}  # a quality would take their place
+        options |= photograph.options
+    if kind != "BMP":
+        described = {"icc_profile": photograph.icc_profile, "exif": photograph.exif}
+        options |= {name: value for name, value in described.items() if value}
+    file = io.BytesIO()
+    Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes).save(file, kind, **options)
+    return file.getvalue()
+
+
+_WRITERS: dict[str, Callable[[Photograph, np.ndarray, str], bytes]] = {"PNG": _png, "TIFF": _tiff}
+
+
+def _as_8_bits(planes: np.ndarray) -> np.ndarray:
+    return planes if planes.dtype == np.uint8 else (planes // 257).astype(np.uint8)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _turned(planes: np.ndarray, how: Image.Transpose | None) -> np.ndarray:
+    """(H, W, C) as Pillow transposes an image, which knows no 16 bits of colour."""
+    turned = {
+        None: lambda a: a,
+        Image.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
+        Image.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
+        Image.Transpose.ROTATE_180: lambda a: a[::-1, ::-1],
+        Image.Transpose.ROTATE_90: lambda a: np.rot90(a, 1),
+        Image.Transpose.ROTATE_270: lambda a: np.rot90(a, 3),
+        Image.Transpose.TRANSPOSE: lambda a: a.swapaxes(0, 1),
+        Image.Transpose.TRANSVERSE: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    }
+    return np.ascontiguousarray(turned[how](planes))

@@ -1,0 +1,179 @@
+"""Photographs read and written back: what a file holds beside 8 bits of colour comes out again."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from raw_data import one_line, photo
+
+from facevae.app.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
+from facevae.imaging.codec import decode
+from facevae.imaging.png import encode_planes, kept_chunks
+
+RGB = photo(3, 30, 22)
+ALPHA = np.tile(np.arange(30, dtype=np.uint8) * 8, (22, 1))
+DEEP = np.random.default_rng(0).integers(0, 65536, (22, 30, 4), np.uint16)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def exif(orientation=1):
+    tags = Image.Exif()
+    tags.update({0x0112: orientation, 271: "A camera"})
+    tags.get_ifd(0x8769)[0x9003] = "2020:02:02 02:02:02"
+    return tags
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def read(data, name="in"):
+    path = Path(name)
+    path.write_bytes(data)
+    return read_photograph(path)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+LOSSLESS = {
+    "PNG": (saved(Image.fromarray(RGB), "PNG"), ".png"),
+    "grey": (saved(Image.fromarray(RGB[..., 0]), "PNG"), ".png"),
+    "alpha": (saved(Image.fromarray(np.dstack([RGB, ALPHA])), "PNG"), ".png"),
+    "grey and alpha": (saved(Image.fromarray(np.dstack([RGB[..., 0], ALPHA]), "LA"), "PNG"), ".png"),
+    "TIFF": (saved(Image.fromarray(RGB), "TIFF"), ".tif"),
+    "TIFF with alpha": (saved(Image.fromarray(np.dstack([RGB, ALPHA])), "TIFF"), ".tiff"),
+    "WebP": (saved(Image.fromarray(RGB), "WEBP", lossless=True), ".webp"),
+    "BMP": (saved(Image.fromarray(RGB), "BMP"), ".bmp"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_pixels_come_out_as_they_went_in(name):
+    data, suffix = LOSSLESS[name]
+    photograph = read(data)
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(encode_photograph(photograph, suffix)))
+    assert (after.format, after.mode, after.size) == (before.format, before.mode, before.size)
+    assert np.array_equal(np.asarray(after), np.asarray(before)) and not left_out(photograph, suffix)
+    assert np.array_equal(photograph.visible(), decode(data, "in"))
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_sixteen_bits(planes):
+    stored = DEEP[..., :planes]
+    photograph = read(encode_planes(stored))
+    assert photograph.pixels.dtype == np.uint16 and photograph.grey == (planes < 3)
+    again = read(encode_photograph(photograph, ".png"))
+    colours = planes - (planes in (2, 4))
+    assert np.array_equal(again.pixels[..., :colours], stored[..., :colours])
+    assert (again.alpha is None) == (planes == colours)
+    if planes > colours:
+        assert np.array_equal(again.alpha, stored[..., -1])
+    Path("deep.tif").write_bytes(encode_photograph(photograph, ".tif"))
+    deep = read_photograph(Path("deep.tif"))
+    assert np.array_equal(deep.pixels, photograph.pixels) and (deep.alpha is None) == (planes == colours)
+    assert deep.alpha is None or np.array_equal(deep.alpha, photograph.alpha)
+    assert left_out(photograph, ".jpg")[0] == "8 of its 16 bits"
+    assert read(encode_photograph(photograph, ".jpg")).pixels.dtype == np.uint8
+
+
+def test_sixteen_bits_of_a_camera():
+    """As raw converters write them: a profile, planes apart."""
+    tifffile.imwrite("deep.tif", np.moveaxis(DEEP[..., :3], 2, 0), photometric="rgb", planarconfig="separate",
+                     iccprofile=PROFILE)  # fmt: skip
+    photograph = read_photograph(Path("deep.tif"))
+    assert np.array_equal(photograph.pixels, DEEP[..., :3]) and photograph.icc_profile == PROFILE
+    Path("again.tif").write_bytes(encode_photograph(photograph, ".tif"))
+    assert read_photograph(Path("again.tif")).icc_profile == PROFILE
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("WEBP", ".webp"), ("JPEG", ".jpg"), ("TIFF", ".tif")])
+def test_the_file_keeps_its_orientation_and_the_edit_is_upright(orientation, kind, suffix):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = saved(Image.fromarray(RGB), kind, exif=exif(orientation).tobytes(), icc_profile=PROFILE, **options)
+    photograph = read(data)
+    assert np.array_equal(photograph.pixels, decode(data, "in"))
+    out = encode_photograph(photograph, suffix)
+    again = Image.open(io.BytesIO(out))
+    if kind != "TIFF":  # which Pillow turns as it decodes it
+        assert again.size == (30, 22) and again.getexif()[0x0112] == orientation
+    assert again.getexif()[271] == "A camera" and again.info["icc_profile"] == PROFILE
+    assert again.getexif().get_ifd(0x8769)[0x9003] == "2020:02:02 02:02:02"
+    difference = np.abs(decode(out, "out").astype(int) - photograph.pixels)
+    assert difference.max() <= (12 if kind == "JPEG" else 0)
+
+
+def test_sixteen_bits_that_lie_on_their_side():
+    from facevae.imaging.png import described_by
+
+    photograph = read(encode_planes(DEEP[..., :3], described_by(None, exif(6).tobytes())))
+    assert np.array_equal(photograph.pixels, np.rot90(DEEP[..., :3], 3))
+    again = encode_photograph(photograph, ".png")
+    assert np.array_equal(read(again).pixels, photograph.pixels) and Image.open(io.BytesIO(again)).size == (30, 22)
+
+
+def test_a_jpeg_is_coded_as_it_was():
+    data = saved(Image.fromarray(RGB), "JPEG", quality=61, subsampling="4:4:4", dpi=(300, 300))
+    before, after = (Image.open(io.BytesIO(part)) for part in (data, encode_photograph(read(data), ".jpg")))
+    assert after.quantization == before.quantization and after.info["dpi"] == (300, 300)
+    assert after.layer == before.layer, "how much of the colours"
+    assert np.abs(np.asarray(after).astype(int) - np.asarray(before)).mean() < 0.5
+
+
+def test_what_a_png_says_is_kept():
+    from PIL.PngImagePlugin import PngInfo
+
+    words = PngInfo()
+    words.add_text("Author", "Nobody")
+    data = saved(Image.fromarray(RGB), "PNG", pnginfo=words, dpi=(72, 72), icc_profile=PROFILE, exif=exif())
+    out = encode_photograph(read(data), ".png")
+    assert kept_chunks(out) == kept_chunks(data)
+    assert {kind for kind, _ in kept_chunks(out)} == {b"tEXt", b"pHYs", b"iCCP", b"eXIf"}
+    image = Image.open(io.BytesIO(out))
+    image.load()
+    assert image.text == {"Author": "Nobody"} and image.info["icc_profile"] == PROFILE
+
+
+def test_palettes_and_inks_become_colours():
+    few = RGB // 64 * 64
+    indexed = read(saved(Image.fromarray(few).convert("P", palette=Image.Palette.ADAPTIVE), "GIF"))
+    assert own_suffix(Path("a.gif")) == ".png" and own_suffix(Path("A.JPG")) == ".jpg"
+    assert np.array_equal(decode(encode_photograph(indexed, ".png"), "out"), few)
+    inks = saved(Image.fromarray(RGB).convert("CMYK"), "JPEG", icc_profile=b"inks", quality=100)
+    photograph = read(inks)
+    assert photograph.icc_profile is None and np.array_equal(photograph.pixels, decode(inks, "in"))
+    assert Image.open(io.BytesIO(encode_photograph(photograph, ".jpg"))).mode == "RGB"
+
+
+def test_what_another_format_can_not_hold():
+    photograph = read(saved(Image.fromarray(np.dstack([RGB, ALPHA])), "PNG", exif=exif(6), icc_profile=PROFILE))
+    assert left_out(photograph, ".jpg") == ["transparency, now white"]
+    assert left_out(photograph, ".bmp") == ["transparency, now white", "EXIF and profile of colours"]
+    assert np.array_equal(decode(encode_photograph(photograph, ".bmp"), "out"), photograph.visible())
+    jpeg = Image.open(io.BytesIO(encode_photograph(photograph, ".jpg")))
+    assert jpeg.getexif()[0x0112] == 6 and jpeg.info["icc_profile"] == PROFILE
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_ending_can_be_written(suffix):
+    photograph = replace(read(saved(Image.fromarray(RGB), "PNG", exif=exif())), chunks=[])
+    found = decode(encode_photograph(photograph, suffix), "out")
+    assert np.abs(found.astype(int) - RGB).mean() < 6
+
+
+def test_what_is_no_photograph():
+    Path("x.jpg").write_bytes(b"nothing")
+    with one_line("x.jpg: expected a whole image"):
+        read_photograph(Path("x.jpg"))
+    Path("x.pdf").write_bytes(b"%PDF")
+    with one_line("x.pdf: expected an image (", "convert it to JPEG"):
+        read_photograph(Path("x.pdf"))
