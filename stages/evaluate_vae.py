@@ -27,8 +27,9 @@ def main(
     judge's accuracies on images and reconstructions); edits.csv (every attribute at its recommended strength: detection
     and success rates, leakage, identity); strengths.csv (by attribute, method and strength); methods.csv and
     method_strengths.csv (means over the attributes); predictions.csv (attributes read from the latents, and by the
-    vectors' dot products); counterfactual.csv (how much of the true change an edit makes; for photographs the header
-    alone); pictures/: reconstructions, samples, edits by attribute and strength.
+    vectors' dot products); ways.csv (plain and residual edits against the photographs); counterfactual.csv and
+    counterfactual_ways.csv (how much of the true change an edit makes; for photographs the header alone); pictures/:
+    reconstructions, samples, edits by attribute and strength, ways of editing.
 
     Parameters: evaluate_vae (attributes and strengths of the pictures; strength that is judged; how many faces,
     samples, edited and compared faces; of how many images the Frechet distances are; the network of LPIPS; seed).
