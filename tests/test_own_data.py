@@ -14,7 +14,7 @@ from raw_data import encoded, files_below, make_params, one_line, photo
 from facevae.app import portraits
 from facevae.app.cli import main as cli
 from facevae.celeba.attributes import ATTRIBUTES
-from facevae.celeba.splits import partition_by_name, split_by_keys
+from facevae.celeba.splits import complete_split, partition_by_name, split_by_keys
 from facevae.celeba.tables import (
     ATTRIBUTES_FILE,
     CHANGES,
@@ -152,6 +152,29 @@ def test_folders_called_as_splits_are_these(tmp_path, capsys):
     }  # fmt: skip
     assert len(set(read_identities(raw / IDENTITY_FILE).numbers.tolist())) == 3
     assert "Val, test, train are taken for the splits" in capsys.readouterr().out
+
+
+def test_a_split_without_valid(tmp_path, capsys):
+    """A training and a test set, as most have it: persons of the training are set aside, the test stays as it is."""
+    names = [f"train/p{number}/{image}.jpg" for number in range(4) for image in (1, 2)]
+    raw = take(tmp_path, put(tmp_path / "faces", *names, "test/q/1.jpg", "test/q/2.jpg"), persons="folder")
+    found = read_partitions(raw / PARTITION_FILE).by_stem()
+    assert [found["test/q/1"], found["test/q/2"]] == [2, 2]
+    of_persons = [{found[f"train/p{number}/{image}"] for image in (1, 2)} for number in range(4)]
+    assert sorted(map(tuple, of_persons)) == [(0,), (0,), (0,), (1,)]
+    assert "2 of the train images are valid" in capsys.readouterr().out
+
+
+def test_partitions_of_others_are_completed():
+    keys = [f"{number}.jpg" for number in range(100)]
+    found, note = complete_split([0] * 80 + [2] * 20, keys)
+    assert found[80:] == [2] * 20 and found.count(1) == 9 and "9 of the train images" in note
+    found, note = complete_split([0] * 80 + [1] * 20, keys)
+    assert found[80:] == [2] * 20 and found.count(1) == 9 and "no test images" in note
+    found, note = complete_split([2] * 100, keys)
+    assert found == split_by_keys(keys) and "all are test" in note
+    for whole in ([0, 1, 2], [1, 2, 2]):
+        assert complete_split(whole, keys[:3]) == (whole, "")
 
 
 def test_a_column_of_persons_that_is_missing(tmp_path, people):

@@ -66,6 +66,28 @@ def split_by_keys(keys: Sequence[str]) -> list[int]:
     return [found[key] for key in keys]
 
 
+def complete_split(partitions: Sequence[int], keys: Sequence[str]) -> tuple[list[int], str]:
+    """Partitions that somebody else gave, none of them empty, and in words what was done to them, or "".
+
+    Images of one partition alone are split by their `keys`, whom they show. Where only valid is missing, it takes from
+    train a hash's share, so that what was held out for the test stays held out; where only test is, valid becomes it.
+    """
+    given = sorted(set(partitions))
+    if len(given) == 1:
+        return split_by_keys(keys), f"all are {PARTITIONS[given[0]]}: split by a hash of each person or image instead"
+    if given == [0, 1]:
+        partitions, note = [2 * number for number in partitions], "no test images: the valid ones are these, and "
+    elif given == [0, 2]:
+        note = ""
+    else:
+        return list(partitions), ""
+    train, valid, _ = CELEBA_SHARES
+    ordered = sorted({key for key, number in zip(keys, partitions, strict=True) if number == 0}, key=_position)
+    taken = set(ordered[: max(1, round(len(ordered) * valid / (train + valid)))] if len(ordered) > 1 else ())
+    found = [1 if not number and key in taken else number for key, number in zip(keys, partitions, strict=True)]
+    return found, f"{note}{found.count(1):,} of the train images are valid, by a hash of each person or image"
+
+
 def train_with_persons(persons: np.ndarray, train_share: float) -> np.ndarray:
     """Which of some images train, (n,) bool: the first ones, as near to `train_share` of all as persons allow.
 

@@ -107,15 +107,16 @@ def _numbers(
     found = [known[cell] for cell in cells]
     if None in found:
         row = found.index(None)
-        probability = column != "partition" and _probability(cells[row]) is not None
-        words = ", ".join(word for word in meanings if word)
+        expected, fix = f"one of {', '.join(word for word in meanings if word)}", "correct the cell"
+        if column != "partition":
+            fix = "correct the cell (empty is unknown), or remove the column"
+            if threshold is not None:
+                expected = "a probability, 0 to 1"
+            elif _probability(cells[row]) is not None:
+                fix = "set download.folder.threshold, such as 0.5, above which a probability is a yes"
         raise FacevaeError(
-            where=f"{path}, line {lines[row]}, {column}",
-            expected="a probability, 0 to 1" if threshold is not None and column != "partition" else f"one of {words}",
-            found=repr(cells[row]),
-            fix="correct the cell, or set download.folder.threshold, such as 0.5, above which a probability is a yes"
-            if probability else "correct the cell; empty is unknown" if column != "partition" else "correct the cell",
-        )  # fmt: skip
+            where=f"{path}, line {lines[row]}, {column}", expected=expected, found=repr(cells[row]), fix=fix
+        )
     return found
 
 
@@ -126,9 +127,10 @@ def _meaning(cell: str, meanings: dict[str, int], threshold: float | None) -> in
 
 
 def _probability(cell: str) -> float | None:
-    return float(cell) if re.fullmatch(r"[01]|[01]?\.[0-9]+([eE]-?[0-9]+)?|[0-9](\.[0-9]*)?[eE]-[0-9]+", cell) and (
-        float(cell) <= 1
-    ) else None  # fmt: skip
+    """A number from 0 to 1, as programs write it; None for anything else."""
+    if not re.fullmatch(r"[01]|[01]?\.[0-9]+([eE]-?[0-9]+)?|[0-9](\.[0-9]*)?[eE]-[0-9]+", cell):
+        return None
+    return float(cell) if float(cell) <= 1 else None
 
 
 def _in_celebas_form(path: Path) -> Labels:

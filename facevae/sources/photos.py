@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from facevae.celeba.splits import split_by_keys
+from facevae.celeba.splits import complete_split, split_by_keys
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import Header
@@ -141,14 +141,17 @@ def plan_photos(
         names, values = (), np.empty((len(photos), 0), np.int8)
     else:
         names, values = labels.names, labels.values[chosen]
-    hashed = False
+    notes, keys = list(source.notes), [photo.person for photo in photos]
+    given = None
     if labels is not None and labels.partitions is not None:
-        partitions = [labels.partitions[row] for row in chosen]
+        given = [labels.partitions[row] for row in chosen]
     elif layout.partitions is not None:
-        partitions = [layout.partitions[photo.place] for photo in photos]
-    else:
-        hashed, partitions = True, split_by_keys([photo.person for photo in photos])
-    notes = [*source.notes, *(layout.notes if persons == "folder" or not hashed else ())]
+        given = [layout.partitions[photo.place] for photo in photos]
+    if given or persons == "folder":
+        notes += layout.notes
+    partitions, note = complete_split(given, keys) if given else (split_by_keys(keys), "")
+    notes += [note] if note else []
+    hashed = not given
     return Plan(photos, names, values, partitions, hashed, size, flaws, notes)
 
 

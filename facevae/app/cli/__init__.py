@@ -1,5 +1,5 @@
 """The command `facevae`: a module for each of its commands, and the options that they share.
 
 Nothing heavy (numpy, Pillow, torch, matplotlib) is imported before a command needs it: help and a mistyped option
-answer at once. Imports core, imaging, sources, nn, latents, figures and app.
+answer at once. Imports core, imaging, celeba, sources, nn, latents, figures and app.
 """
