@@ -7,12 +7,14 @@ into dvc.yaml (make deps). Sources are read, nothing is run.
 import ast
 import re
 import sys
+import textwrap
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("facevae", "stages", "bench")
@@ -37,8 +39,8 @@ ROOMS = (
     "app/cli",
 )
 # A training is listed file by file where it does not use all of a room, so that no change outside of it trains anew.
-# Other stages are quick: they name a room of which they use this share.
-MOST_OF_A_ROOM = 0.45
+# Other stages are quick: they name a room of which they use more than this share.
+MOST_OF_A_ROOM = 0.4
 
 
 def modules(package: str) -> list[str]:
@@ -143,29 +145,23 @@ def code_deps(stage_module: str) -> list[str]:
         files = room_files(room)
         nested = any(other.startswith(f"{room}/") for other in ROOMS)  # the folder would hold another room
         used = len(files & needed) / len(files)
-        if not nested and len(files & needed) > 1 and (used == 1 if training else used >= MOST_OF_A_ROOM):
+        if not nested and len(files & needed) > 1 and (used == 1 if training else used > MOST_OF_A_ROOM):
             listed = listed - files | {f"facevae/{room}"}
     return sorted(listed)
 
 
 def with_code_deps(text: str) -> str:
     """dvc.yaml's text with each stage's code deps as the imports have them; everything else as it was."""
-    lines, result, code, data, inside = text.splitlines(), [], [], [], False
-    for line in lines:
-        if match := re.fullmatch(r"    cmd: python -m (stages\.\w+).*", line):
-            code = code_deps(match[1])
-        if inside and not re.fullmatch(r"      - .*", line):
-            inside = False
-            result += [f"      - {dep}" for dep in sorted([*data, *code])]
-        if inside:
-            dep = line.removeprefix("      - ")
-            if not re.match(r"(facevae|stages)/", dep):
-                data.append(dep)
-            continue
-        if line == "    deps:":
-            inside, data = True, []
-        result.append(line)
-    return "\n".join(result) + "\n"
+
+    def write(stage: re.Match[str]) -> str:
+        data = [dep for dep in yaml.safe_load(stage["deps"])["deps"] if not re.match(r"(facevae|stages)/", dep)]
+        deps = ", ".join(sorted([*data, *code_deps(stage["module"])]))
+        return stage["cmd"] + textwrap.fill(
+            f"deps: [{deps}]", 120, initial_indent=4 * " ", subsequent_indent=6 * " ", break_on_hyphens=False
+        )
+
+    cmd = r"(?P<cmd>    cmd: python -m (?P<module>stages\.\w+).*\n)"
+    return re.sub(cmd + r"(?P<deps>    deps: \[[^\]]*\])", write, text)
 
 
 def main(

@@ -95,7 +95,7 @@ def test_code_deps_cover_the_import_closure(stage):
     if stage.startswith("train_"):
         assert declared == needed, f"{stage}: a training does not import {sorted(declared - needed)}; run make deps"
     for dep in filter(is_code, STAGES[stage]["deps"]):
-        assert len(covered(dep) & needed) >= MOST_OF_A_ROOM * len(covered(dep)), f"{stage} uses little of {dep}"
+        assert len(covered(dep) & needed) > MOST_OF_A_ROOM * len(covered(dep)), f"{stage} uses little of {dep}"
 
 
 def test_reads_as_a_table_of_contents():
