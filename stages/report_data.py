@@ -57,9 +57,9 @@ def main(
         archives = {"raw": raw, "padded": padded, "noisy": noisy, "cropped": cropped}
         report = describe_data(data / "raw", archives, dae, vae)
         with atomic_folder(results / "pictures") as pictures:
-            images, rates = report.metrics["images"], {row["attribute"]: row["rate"] for row in report.attributes}
+            images = report.metrics["images"]
             draw_contact_sheet(pictures / "faces.png", archives, settings.faces)
-            draw_rates(pictures / "attributes.png", rates, images)
+            draw_rates(pictures / "attributes.png", report.attributes, images)
             draw_correlations(pictures / "correlations.png", report.correlations, report.varying, images)
     write_json(results / "metrics.json", {"data": report.metrics})
     write_table(results / "summary.csv", report.summary)

@@ -283,6 +283,16 @@ def test_labels_that_nobody_knows(undrawn, capsys):
     assert "13 of 20 labels are unknown" in capsys.readouterr().out
 
 
+def test_the_picture_says_of_how_many_images_an_attribute_is_known(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(data_pictures, "bars", lambda *arguments: drawn.append(arguments[1:3]))
+    rows = [{"attribute": name, "rate": rate, "known": known} for name, rate, known in (("a_b", 0.1, 9), ("c", 0.5, 4))]
+    data_pictures.draw_rates(Path("x.png"), [*rows, {"attribute": "d", "rate": float("nan"), "known": 0}], 9)
+    data_pictures.draw_rates(Path("x.png"), [{"attribute": "a_b", "rate": 0.1}], 9)
+    data_pictures.draw_rates(Path("x.png"), [], 9)
+    assert drawn == [(["c (of 4)", "a b"], {"share": [0.5, 0.1]}), (["a b"], {"share": [0.1]})]
+
+
 @pytest.mark.parametrize(
     ("names", "line"),
     [((), "the images have no attributes"), (NAMES[:1], "each of the 1 attributes is the same for all train images")],

@@ -26,7 +26,7 @@ SameImages = Literal["apart", "together"]
 
 
 class DaeCache(Section):
-    """Section cache_arrays.dae: the first so many images (null: all), and the share of them that trains."""
+    """Section cache_arrays.dae: the first so many images or fewer (null: all), and the share of them that trains."""
 
     images: int | None = Field(gt=0)
     train_share: float = Field(gt=0, lt=1)

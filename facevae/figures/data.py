@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +14,18 @@ from facevae.imaging.codec import decode
 from facevae.imaging.names import stem
 
 
-def draw_rates(path: Path, rates: Mapping[str, float], images: int) -> None:
-    """Write the share of so many images that have each attribute, in [0, 1], as one PNG, the most common one first."""
-    # Of an attribute of which nothing is known there is no share, and of none at all no picture.
-    names = sorted((name for name in rates if rates[name] == rates[name]), key=lambda name: -rates[name])
-    if not names:
-        return
-    shares = {"share": [rates[name] for name in names]}
-    bars(path, [name.replace("_", " ") for name in names], shares, f"attributes of {images:,} images", "share")
+def draw_rates(path: Path, attributes: Sequence[Mapping[str, Any]], images: int) -> None:
+    """Write the share of so many images that have each attribute, in [0, 1], as one PNG, the most common one first.
+
+    `attributes`: rows with `attribute`, `rate` and, where it is not known of all images, `known`, of how many it is.
+    Of none there is no picture, of one of which nothing is known no bar.
+    """
+    rows = sorted((row for row in attributes if row.get("known", images)), key=lambda row: -row["rate"])
+    if rows:
+        counts = [row.get("known", images) for row in rows]
+        of = [f" (of {count:,})" if count != images else "" for count in counts]
+        names = [row["attribute"].replace("_", " ") + few for row, few in zip(rows, of, strict=True)]
+        bars(path, names, {"share": [row["rate"] for row in rows]}, f"attributes of {images:,} images", "share")
 
 
 def draw_correlations(path: Path, correlations: np.ndarray, names: Sequence[str], images: int) -> None:

@@ -82,13 +82,11 @@ class Archive:
         return where_in(self.path, name)
 
     def count(self, asked: int | None) -> int:
-        """`asked`, or the number of images for None. Raises FacevaeError if there are fewer than asked."""
-        if asked is not None and asked > len(self.names):
-            raise FacevaeError(
-                where=self.path, expected=f"at least {asked} images, which the parameter `images` asks for",
-                found=str(len(self.names)), fix="ask for fewer (null: all) or provide more",
-            )  # fmt: skip
-        return len(self.names) if asked is None else asked
+        """How many images to take: `asked`, or all there are for None; all, with a line, where there are fewer."""
+        there = len(self.names)
+        if asked is not None and asked > there:
+            print(f"{self.path}: {there:,} images, all of which are taken; `images` asks for {asked:,}", flush=True)
+        return there if asked is None else min(asked, there)
 
     def tiffs(self) -> TiffFormat:
         """The format of the images of an archive that a stage made. Raises FacevaeError if none did."""

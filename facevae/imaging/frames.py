@@ -14,14 +14,14 @@ Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
 
 
 class DaeCrop(Section):
-    """Section crop_pad.dae: how many images (null: all) and how many pixels are put around each."""
+    """Section crop_pad.dae: how many images at most (null: all) and how many pixels are put around each."""
 
     images: int | None = Field(gt=0)
     pad: int = Field(ge=0, le=64)
 
 
 class VaeCrop(Section):
-    """Section crop_pad.vae: how many images (null: all), the centred square cut out of each, its size afterwards."""
+    """Section crop_pad.vae: so many images at most (null: all), the centred square cut out of each, its size then."""
 
     images: int | None = Field(gt=0)
     crop: int = Field(ge=8, le=4096)
