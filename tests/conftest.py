@@ -4,9 +4,13 @@ Loaded before any test, so that what is imported and what is copied from `os.env
 """
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
+import nursery
 import pytest
 
 # A person's own settings of what the tests use: repositories, remotes, stores, where and how much is computed.
@@ -14,6 +18,10 @@ _OWN = ("AWS_", "DVC_", "FACEVAE_", "GIT_")
 # Whether, and how wide, rich and typer draw; PYTHONSAFEPATH hides a project's code from `python -m stages.x` in it.
 _TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PYTHONSAFEPATH", "PYTHONWARNINGS")
 _KEPT = ("FACEVAE_TEST_SLOW",)
+_IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ  # the process that a person started, not one of pytest-xdist's
+# What Python makes of sources, for all processes and the next run: not every package comes compiled, and compiling
+# PyTorch and DVC takes longer than most tests. Beside the copies of the project nothing is written.
+_bytecode = Path(__file__).parents[1] / ".pytest_cache/bytecode"
 _nothing = TemporaryDirectory(prefix="facevae-tests-")  # gone with this process
 _no_one = Path(_nothing.name, "aws")
 _no_one.touch()  # a file: DVC refuses /dev/null
@@ -21,6 +29,8 @@ _no_one.touch()  # a file: DVC refuses /dev/null
 for name in [name for name in os.environ if name.startswith(_OWN) or name in _TERMINAL]:
     if name not in _KEPT:
         del os.environ[name]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode, sys.pycache_prefix = False, str(_bytecode)
 os.environ.update(
     AWS_CONFIG_FILE=str(_no_one),
     AWS_SHARED_CREDENTIALS_FILE=str(_no_one),
@@ -34,7 +44,24 @@ os.environ.update(
     # Servers in the tests are on this machine; whether a proxy is used is set where it is tested.
     NO_PROXY="127.0.0.1,localhost",
     no_proxy="127.0.0.1,localhost",
+    PYTHONPYCACHEPREFIX=str(_bytecode),
 )
+if _IS_FIRST:
+    # `python` and `dvc` for the tests' PATH (project_copy.py). It starts with the first of them and ends with this one.
+    _commands, _address = (str(Path(_nothing.name, name)) for name in ("commands", "nursery"))
+    nursery.write_commands(_commands, _address)
+    _nursery = subprocess.Popen(
+        [sys.executable, "-P", nursery.__file__, "serve", _address],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    os.environ.update(NURSERY_COMMANDS=_commands, NURSERY_ADDRESS=_address)
+
+
+def pytest_unconfigure() -> None:
+    if _IS_FIRST:
+        _nursery.communicate()
+        # That of the copies of the project: the next run has others.
+        shutil.rmtree(_bytecode.joinpath(*Path(gettempdir()).resolve().parts[1:]), ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,21 +8,26 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import yaml
+from nursery import Started
 
 ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 ENVIRONMENT = {
     **os.environ,  # without a person's own settings (conftest.py)
-    # The stages start as `python -m stages...`: this very python must come first, and the current folder's code.
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    # The stages start as `python -m stages...`: the current folder's code, by the quick python and dvc of nursery.py,
+    # which know this very python.
+    "PATH": os.pathsep.join([os.environ["NURSERY_COMMANDS"], str(Path(sys.executable).parent), os.environ["PATH"]]),
     "PYTHONPATH": "",
-    "PYTHONDONTWRITEBYTECODE": "1",
     "FACEVAE_WORKERS": "1",
     "FACEVAE_DEVICE": "cpu",
     "OMP_NUM_THREADS": "1",
     "COLUMNS": "200",
 }
+# For commands that shall start real ones.
+UNAIDED = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 # Parameters of a pipeline that runs through in a minute.
 SMALL = {
     "download": {"synthetic": {"images": 60, "seed": 0, "pairs": 2}},
@@ -121,6 +126,23 @@ def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) 
     )  # fmt: skip
     assert (done.returncode != 0) == fails, f"dvc {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}"
     return done.stdout
+
+
+def killed_at(stage: str, event: str, name: str, count: int = 1, torn: bool = False) -> dict[str, str]:
+    """The environment in which a stage ends with SIGKILL at that moment (killing/sitecustomize.py)."""
+    moment = json.dumps([stage, event, name, count, torn])
+    return {"PYTHONPATH": str(Path(__file__).with_name("killing")), "KILLED_AT": moment}
+
+
+def run_stage(folder: Path, stage: str, **environment: str) -> tuple[int, str]:
+    """Start a stage as DVC would; its exit code, negative for the signal that ended it, and both outputs."""
+    command = STAGES[stage]["cmd"].split()
+    surroundings = {**ENVIRONMENT, "DVC_ROOT": str(folder), "DVC_STAGE": stage, **environment}
+    with TemporaryFile() as output, open(os.devnull, "rb") as nothing:
+        files = [nothing.fileno(), output.fileno(), output.fileno()]
+        code = Started(os.environ["NURSERY_ADDRESS"], command, str(folder), surroundings, files).wait()
+        output.seek(0)
+        return code, output.read().decode()
 
 
 def stages_run(output: str) -> set[str]:
