@@ -21,11 +21,13 @@ PACKAGES = (
     "dvc.api", "dvc.cli.parser", "dvc.repo.experiments.executor.local", "dvc.repo.experiments.queue.tempdir",
     "dvc.repo.experiments.queue.workspace", "dvc.repo.metrics.diff", "dvc.repo.metrics.show", "dvc.repo.params.diff",
     "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.status", "dvc.stage.run", "dvc_data.index.checkout",
-    "matplotlib.backends.backend_agg", "matplotlib.figure", "numpy", "pandas", "PIL.Image", "PIL.JpegImagePlugin",
-    "PIL.PngImagePlugin", "PIL.TiffImagePlugin", "pydantic", "requests", "rich.progress", "ruamel.yaml",
-    "safetensors.torch", "scipy.stats", "skimage.metrics", "skimage.restoration", "sklearn.decomposition",
-    "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics", "torch", "torch.utils.tensorboard", "torchmetrics",
-    "torchvision.utils", "typer",
+    "encodings.cp437", "matplotlib.backends.backend_agg", "matplotlib.figure", "numpy", "pandas",
+    "pandas.io.formats.csvs", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin", "PIL.TiffImagePlugin", "pydantic._internal._generate_schema",
+    "pydantic._internal._model_construction", "pydantic.functional_validators", "pydantic.plugin._schema_validator",
+    "requests", "rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.stats", "skimage.metrics",
+    "skimage.restoration", "sklearn.decomposition", "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics",
+    "torch", "torch.utils.tensorboard", "torchmetrics", "torchvision.utils", "typer",
 )  # fmt: skip
 COMMANDS = {
     "python": (

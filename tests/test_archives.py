@@ -73,11 +73,11 @@ def test_the_number_of_workers_does_not_show(tmp_path):
     entries = {f"{number:06d}.png": encoded(photo(number % 7, 90, 90), "PNG") for number in range(1200)}
     made = []
     with open_archive(write_entries(tmp_path / "raw.zip", entries)) as images:
-        for workers in (1, 2, 5):
+        for workers in (1, 3):
             target = tmp_path / f"{workers}.zip"
             write_changed(images, target, Shift(3), images.names, facts_of(90, 90), "test", workers)
             made.append(target.read_bytes())
-    assert made[0] == made[1] == made[2]
+    assert made[0] == made[1]
     with open_archive(target) as images:
         assert np.array_equal(decode(images.read("001199.tif"), "x"), photo(1199 % 7, 90, 90) + np.uint8(3))
 

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import re
 import shlex
 import shutil
@@ -49,6 +50,10 @@ from facevae.training.dae import DaeSettings
 from facevae.training.vae import VaeSettings
 
 CPU = torch.device("cpu")
+# The environment of a process that has nothing else; bytecode stays where the tests keep it (conftest.py).
+ALONE = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"} | {
+    name: os.environ[name] for name in ["PYTHONPYCACHEPREFIX"]
+}
 COMMANDS = ("edit", "reconstruct", "denoise", "interpolate", "sample", "attributes")
 FRAMING = {"crop": 20, "size": 16, "resample": "bilinear", "source_width": 20, "source_height": 24}
 NAMES = ("Smiling", "Eyeglasses", "Wearing_Hat")
@@ -547,8 +552,9 @@ def with_change(facts, path, value):
 
 
 @pytest.mark.parametrize("name", ["vae", "dae", "attribute_vectors"])
-def test_a_model_that_says_nonsense_of_itself(name, models, folder, tmp_path):
+def test_a_model_that_says_nonsense_of_itself(name, models, folder, tmp_path, monkeypatch):
     """It is loaded and used, or refused in one line that names it: nothing in between."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a thousand times
     shutil.copytree(models, tmp_path / "models")
     path = tmp_path / "models" / f"{name}.safetensors"
     tensors, facts = load_weights(path, name)
@@ -619,7 +625,7 @@ def test_what_each_command_loads(folder, models):
         "    try: main()\n"
         f"    except SystemExit: print('loaded', *sorted({HEAVY} & set(sys.modules)))"
     )
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "FACEVAE_MODELS": str(models), "PATH": ""}
+    environment = {**ALONE, "FACEVAE_MODELS": str(models)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
     found = [set(line.split()[1:]) for line in done.stdout.splitlines() if line.startswith("loaded")]
     assert dict(zip(commands, found, strict=True)) == commands, done.stderr
@@ -667,8 +673,7 @@ def test_a_shell_completes_what_is_typed(monkeypatch, capsys):
 def test_as_a_process(folder, models):
     Path("text.jpg").write_bytes(b"This is no image.\n")
     command = [sys.executable, "-m", "facevae.app.cli.main", "denoise", "ann.png", "text.jpg", "--models", str(models)]
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=ALONE)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("error: text.jpg: expected a whole image")
 

@@ -1,7 +1,6 @@
 """The whole params.yaml: its schema beside the typed sections, what `-S` writes, and every mistake before any work."""
 
 import importlib
-import itertools
 import json
 import re
 import shutil
@@ -294,29 +293,11 @@ def comments(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.lstrip().startswith("#")]
 
 
-def sections_with_the_next(text: str) -> dict[str, str]:
-    """Each section of a parameter file, followed by the beginning of the next one, as a file of its own."""
-    starts = [match.start() for match in re.finditer(r"^(?:#.*\n)*\w+:", text, re.MULTILINE)]
-    parts = [text[start:end] for start, end in itertools.pairwise([*starts, len(text)])]
-    heads = [*("\n".join(part.splitlines()[:4]) + "\n" for part in parts[1:]), ""]
-    names = [re.search(r"^(\w+):", part, re.MULTILINE)[1] for part in parts]
-    return {name: part + head for name, part, head in zip(names, parts, heads, strict=True)}
-
-
-@pytest.mark.parametrize("section", SETTINGS["default"])
-def test_every_parameter_takes_every_kind_of_value(section, tmp_path):
-    """One after the other; of the file only the neighbourhood, since DVC's writer takes long over all of it."""
-    text = sections_with_the_next(PARAMS)[section]
-    for key in (key for key in DEFAULT if key.split(".")[0] == section):
-        for word, value in kinds(key):
-            set_and_read(tmp_path, text, {key: (word, value)})
-
-
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "default"])
 @pytest.mark.parametrize("half", [0, 1])
-def test_named_settings_take_every_kind_of_value(name, half, tmp_path):
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_parameter_takes_every_kind_of_value(name, half, tmp_path):
     """Every other parameter at once, so that no neighbour changes with it, and then the others; kind after kind."""
-    text = text_of(SETTINGS[name])
+    text = PARAMS if name == "default" else text_of(SETTINGS[name])
     waiting = {key: list(kinds(key)) for key in list(DEFAULT)[half::2]}
     while any(waiting.values()):
         set_and_read(tmp_path, text, {key: left.pop(0) for key, left in waiting.items() if left})

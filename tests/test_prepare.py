@@ -103,14 +103,14 @@ def test_the_same_bytes_again_and_for_any_workers(tmp_path, monkeypatch):
     make_raw(project.raw, 300)
     monkeypatch.setattr(workers, "_SECONDS_WORTH_A_START", 0.0)
     made = []
-    for count in (1, 2, 5):
+    for count in (1, 3):
         project.crop("dae", workers=count)
         project.crop("vae", workers=count)
         project.noise(workers=count)
         project.cache("dae", workers=count)
         project.cache("vae", workers=count)
         made.append(files_below(project.folder / "data"))
-    assert made[0] == made[1] == made[2]
+    assert made[0] == made[1]
 
 
 def test_noise_is_named_and_does_not_depend_on_the_other_images(project):

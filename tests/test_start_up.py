@@ -1,6 +1,7 @@
 """What a command loads before it works: slow packages only where they are used."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import pytest
 
 from bench.rooms import ROOT, modules
 
+# Where the tests keep it (conftest.py): compiling all of PyTorch anew takes longer than what is looked at here.
+BYTECODE = {"PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"]}
 # Each takes from a tenth of a second to several to import.
 SLOW = {
     "PIL", "matplotlib", "numpy", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn", "sympy",
@@ -71,7 +74,7 @@ def loaded(code: str, *arguments: str, **environment: str) -> dict[str, set[str]
     """The slow packages that a program has loaded by each of its lines."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, encoding="utf-8",
-        env={"PATH": "", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+        env={"PATH": "", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **BYTECODE, **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))

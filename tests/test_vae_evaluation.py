@@ -10,6 +10,7 @@ from colour_models import COLOURS, Judge, Pixels, directions, pictures
 from model_data import PARAMS, vae_arrays
 from raw_data import one_line
 
+from facevae.core.errors import FacevaeError
 from facevae.evaluation.edit_metrics import METHOD_STRENGTH_COLUMNS, compare_methods, compare_strengths
 from facevae.evaluation.edits import EditVerdict
 from facevae.evaluation.vae import (
@@ -45,7 +46,7 @@ def latents(dimensions):
 MODELS = Models(Pixels(), Judge(), ("judge", Judge().embedding), directions(Red=[1, 0, 0]), mixture(3), latents(3))
 
 
-def fits(facts=None, judge_metadata=None, models=None, **changes):
+def check(facts=None, judge_metadata=None, models=None, **changes):
     size = IMAGES.shape[1]
     judge = {"image_size": size, "attributes": list(COLOURS)} | (judge_metadata or {})
     arrays = vae_arrays({"test": IMAGES}, {"test": LABELS}, COLOURS)
@@ -53,8 +54,25 @@ def fits(facts=None, judge_metadata=None, models=None, **changes):
     check_evaluable(arrays, replace(MODELS, **(models or {})), vae, judge, settings(**changes))
 
 
+def refused(**arguments):
+    """What is said of models and settings, None if they fit."""
+    try:
+        check(**arguments)
+    except FacevaeError as error:
+        return str(error)
+    return None
+
+
 def test_models_and_settings_that_fit():
-    assert fits() is None
+    """As many dimensions, pixels and attributes as the others have; one more or less is too many."""
+    assert refused() is None
+    every = {"vectors": directions(Red=[1, 0, 0], Green=[0, 1, 0], Blue=[0, 0, 1])}
+    assert refused(models=every, attributes=list(COLOURS)) is None
+    four = {"vectors": directions(Red=[1, 0, 0, 0]), "posteriors": latents(4), "mixture": mixture(4)}
+    assert refused(models=four, facts={"settings": {"latent_dim": 4}}) is None
+    for name in four:
+        others = {key: value for key, value in four.items() if key != name}
+        assert "of 3" in (refused(models=others, facts={"settings": {"latent_dim": 4}}) or "").replace("3 n", "of 3 n")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +96,7 @@ def test_models_and_settings_that_fit():
 )
 def test_models_and_settings_that_do_not_fit(arguments, parts):
     with one_line(*parts):
-        fits(**arguments)
+        check(**arguments)
 
 
 VERDICTS = [
