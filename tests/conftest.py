@@ -66,4 +66,5 @@ def pytest_unconfigure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that run whole pipelines come first: at the end no worker waits for another one's last long file."""
-    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "copy_project"))
+    makers = {"copy_project", "copy_judged"}
+    items.sort(key=lambda item: makers.isdisjoint(vars(getattr(item, "module", item))))

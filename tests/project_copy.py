@@ -1,5 +1,6 @@
 """A copy of the project in a Git and DVC repository of its own, and `dvc` as a person types it there."""
 
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import pytest
 import yaml
 from nursery import Started
 
@@ -95,6 +97,28 @@ def keep_stages(folder: Path, names: Collection[str]) -> None:
     kept = {"stages": {name: body for name, body in stages.items() if name in WATCHING or name in names}}
     path.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
     (folder / "dvc.lock").unlink(missing_ok=True)
+
+
+# The shortest pipeline that trains something.
+JUDGED = ("download", "crop_pad_vae", "cache_arrays_vae", "train_judge")
+
+
+def copy_judged(factory: pytest.TempPathFactory) -> Path:
+    """A copy of a project whose small pipeline of JUDGED has run, committed. Whoever asks first runs it for all."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made, folder = base / "judged", factory.mktemp("project")
+    with (base / "judged.lock").open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.fstat(lock.fileno()).st_size:
+            shutil.rmtree(made, ignore_errors=True)
+            copy_project(made)
+            shrink(made)
+            keep_stages(made, JUDGED)
+            dvc(made, "repro")
+            commit(made, "run")
+            lock.write("done")
+    return shutil.copytree(made, folder, symlinks=True, dirs_exist_ok=True)
 
 
 def _merge(into: dict, changes: dict) -> None:

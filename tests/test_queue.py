@@ -12,9 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from project_copy import ENVIRONMENT, commit, copy_project, dvc, git, keep_stages, leaves, shrink, stages_changed
+from project_copy import ENVIRONMENT, copy_judged, dvc, git, leaves, stages_changed
 
-STAGES = ("download", "crop_pad_vae", "cache_arrays_vae", "train_judge")
 WIDTHS = {"judge-1": 16, "judge-2": 24}  # by the name of the experiment; the committed run has 8
 WRONG = {"judge-3": 12}  # not a multiple of 8: its training ends in one line
 
@@ -22,13 +21,7 @@ WRONG = {"judge-3": 12}  # not a multiple of 8: its training ends in one line
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A small pipeline, up to date and committed."""
-    folder = tmp_path_factory.mktemp("project")
-    copy_project(folder)
-    shrink(folder)
-    keep_stages(folder, STAGES)
-    dvc(folder, "repro")
-    commit(folder, "run")
-    return folder
+    return copy_judged(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

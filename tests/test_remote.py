@@ -7,10 +7,8 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
-from project_copy import commit, copy_project, dvc, git, keep_stages, shrink, stages_changed
+from project_copy import commit, copy_judged, dvc, git, stages_changed
 
-# Files, a folder and metrics among their outputs.
-STAGES = ("download", "crop_pad_vae", "cache_arrays_vae", "train_judge")
 STORE, EMPTY = "facevae", "nothing-was-pushed"  # buckets
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -36,14 +34,10 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def pushed(tmp_path_factory, endpoint) -> Path:
-    """A small pipeline that has run, its results committed and its outputs pushed."""
-    folder = tmp_path_factory.mktemp("project")
-    copy_project(folder)
-    shrink(folder)
-    keep_stages(folder, STAGES)
+    """A small pipeline that has run, its results committed and its outputs pushed: files, a folder and metrics."""
+    folder = copy_judged(tmp_path_factory)
     dvc(folder, "remote", "add", "--default", "store", f"s3://{STORE}/files")
-    dvc(folder, "repro")
-    commit(folder, "run")
+    commit(folder, "remote")
     use_server(folder, endpoint)
     printed = dvc(folder, "push", **CREDENTIALS)
     assert "files pushed" in printed
