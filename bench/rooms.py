@@ -30,6 +30,7 @@ ROOMS = (
     "preparation",
     "nn",
     "models",
+    "alignment",
     "training/loop",
     "training",
     "latents",

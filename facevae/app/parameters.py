@@ -26,6 +26,7 @@ from facevae.models.vae import Vae
 from facevae.preparation.report_data import ReportSettings
 from facevae.sources.source import SETTINGS as SOURCES
 from facevae.sources.source import DownloadSettings
+from facevae.training.aligner import AlignerSettings
 from facevae.training.classifier import ClassifierSettings
 from facevae.training.dae import DaeSettings
 from facevae.training.identity import IdentitySettings
@@ -43,6 +44,7 @@ SECTIONS: dict[str, type[Section]] = {
     "vae": VaeSettings,
     "train_judge": ClassifierSettings,
     "train_identity": IdentitySettings,
+    "train_aligner": AlignerSettings,
     "attribute_vectors": VectorSettings,
     "explore_latents": LatentExploration,
     "fit_mixture": MixtureSettings,

@@ -1,0 +1,66 @@
+"""The aligner: a network that sees a square cut out of a picture and says how a face in it is placed.
+
+What it looks at, a view, is a square of VIEW pixels whose own coordinates go from -1 to 1. The view of a perfectly
+aligned image is its centred square. For another view the network gives the similarity transform that takes the aligned
+image's coordinates to the view's: cutting the next view by it comes closer (an inverse compositional step as in
+spatial transformer networks, Lin & Lucey 2017, arXiv 1612.03897, equation 7).
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facevae.nn.layers import ResidualBlock
+
+VIEW = 64
+"""Pixels of a view's side."""
+
+
+class Aligner(nn.Module):
+    """Views (N, 3, VIEW, VIEW) in [0, 1] -> (N, 5) float32: shift x, y, log scale, turn in radians; logit of a face.
+
+    The shift is in halves of a view's side. Folded 2 x 2 into channels, then halved three times, by residual blocks.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = (2 * width, 4 * width, 4 * width)
+        self.stem = nn.Conv2d(12, width, 3, padding=1)
+        self.stages = nn.ModuleList()
+        previous = width
+        for channels in widths:
+            down = nn.Conv2d(previous, channels, 3, stride=2, padding=1)
+            self.stages.append(nn.Sequential(nn.GroupNorm(8, previous), nn.SiLU(), down, ResidualBlock(channels)))
+            previous = channels
+        self.squeeze = nn.Conv2d(previous, 2 * width, 1)
+        self.hidden = nn.Linear(2 * width * (VIEW // 16) ** 2, 4 * width)
+        self.head = nn.Linear(4 * width, 5)
+
+    def forward(self, views: Tensor) -> Tensor:
+        h = self.stem(F.pixel_unshuffle(views * 2 - 1, 2))
+        for stage in self.stages:
+            h = stage(h)
+        h = F.silu(self.hidden(F.silu(self.squeeze(F.silu(h))).flatten(1)))
+        return self.head(h).float()
+
+
+def matrices(placement: Tensor) -> Tensor:
+    """Similarity matrices (n, 2, 3) of shift, log scale and turn, (n, 4) or more columns."""
+    x, y, log_scale, turn = placement[:, :4].unbind(1)
+    a, b = log_scale.exp() * turn.cos(), log_scale.exp() * turn.sin()
+    return torch.stack([torch.stack([a, -b, x], 1), torch.stack([b, a, y], 1)], 1)
+
+
+def metadata_of(width: int, frame: tuple[int, int], images: int) -> dict[str, Any]:
+    """What `from_metadata` needs, and `frame`, the (width, height) of the aligned images it learned from: JSON-able."""
+    return {"kind": "aligner", "width": width, "frame": list(frame), "images": images}
+
+
+def from_metadata(metadata: dict[str, Any]) -> Aligner:
+    """The network, untrained, that `metadata_of` describes. Raises ValueError if it says no frame."""
+    frame = metadata["frame"]
+    if not (len(frame) == 2 and all(isinstance(side, int) and side > 0 for side in frame)):
+        raise ValueError(f"a frame of {frame}")
+    return Aligner(metadata["width"])
