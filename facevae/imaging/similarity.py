@@ -1,7 +1,7 @@
 """Similarity transforms of the plane, a turn, a scale and a shift, as 2x3 matrices [A | b]: a point p goes to A p + b.
 
 Points are (x, y), the y axis down, as pixels of images are counted: (0, 0) is the outer corner of the first pixel. A
-positive turn goes from the x axis to the y axis, clockwise to the eye. Arrays of matrices (..., 2, 3) are taken as well.
+positive turn goes from the x axis to the y axis, clockwise to the eye. Arrays of matrices (..., 2, 3) do as well.
 """
 
 import numpy as np

@@ -56,7 +56,7 @@ class Surroundings:
 
 
 def surroundings(faces: np.ndarray, seed: int) -> Surroundings:
-    """As many pictures without a face as faces, spread over `faces` (n, H, W, 3) uint8, of which parts will be shown."""
+    """Half of them pictures without a face, half out of `faces` (n, H, W, 3) uint8, of which parts will be shown."""
     chosen = faces[np.unique(np.linspace(0, len(faces) - 1, PICTURES // 2).astype(int))]
     drawn = textures(PICTURES // 2, (faces.shape[2], faces.shape[1]), seed)
     generator = torch.Generator().manual_seed(seed)
