@@ -22,6 +22,8 @@ class Aligner(nn.Module):
     """Views (N, 3, VIEW, VIEW) in [0, 1] -> (N, 5) float32: shift x, y, log scale, turn in radians; logit of a face.
 
     The shift is in halves of a view's side. Folded 2 x 2 into channels, then halved three times, by residual blocks.
+    Places are read from maps of the last but one stage as their centres of mass, a spatial softmax (Finn et al. 2016,
+    arXiv 1509.06113, section IV-C), which learns them from far fewer views than a dense layer alone.
     """
 
     def __init__(self, width: int) -> None:
@@ -35,15 +37,26 @@ class Aligner(nn.Module):
             self.stages.append(nn.Sequential(nn.GroupNorm(8, previous), nn.SiLU(), down, ResidualBlock(channels)))
             previous = channels
         self.squeeze = nn.Conv2d(previous, 2 * width, 1)
-        self.hidden = nn.Linear(2 * width * (VIEW // 16) ** 2, 4 * width)
+        self.maps = nn.Conv2d(widths[1], width, 1)
+        self.hidden = nn.Linear(2 * width * (VIEW // 16) ** 2 + 2 * width, 4 * width)
         self.head = nn.Linear(4 * width, 5)
 
     def forward(self, views: Tensor) -> Tensor:
-        h = self.stem(F.pixel_unshuffle(views * 2 - 1, 2))
-        for stage in self.stages:
-            h = stage(h)
-        h = F.silu(self.hidden(F.silu(self.squeeze(F.silu(h))).flatten(1)))
+        h = self.stages[0](self.stem(F.pixel_unshuffle(views * 2 - 1, 2)))
+        h = self.stages[1](h)
+        places = centres(self.maps(F.silu(h)).float())
+        h = F.silu(self.squeeze(F.silu(self.stages[2](h)))).flatten(1)
+        h = F.silu(self.hidden(torch.cat([h, places.flatten(1).to(h.dtype)], 1)))
         return self.head(h).float()
+
+
+def centres(maps: Tensor) -> Tensor:
+    """The centre of mass of each map's softmax: (N, K, H, W) -> (N, K, 2), x and y from -1 to 1."""
+    shares = maps.flatten(2).softmax(2).view(maps.shape)
+    down, across = (
+        (torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5) * (2 / side) - 1 for side in maps.shape[2:]
+    )
+    return torch.stack([(shares.sum(2) * across).sum(2), (shares.sum(3) * down).sum(2)], 2)
 
 
 def matrices(placement: Tensor) -> Tensor:
