@@ -1,0 +1,219 @@
+"""Faces found in a photograph of any size and brought to the aligned images' frame.
+
+Boxes of a detector, or the likeliest views of a search where it finds none, are brought to their place by the aligner
+in a few steps; what does not come to rest at something that it takes for a face is none.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facevae.alignment.boxes import FINEST, LONGEST, find_boxes
+from facevae.alignment.views import SIDE, Pyramid
+from facevae.imaging.similarity import compose, inverse, moved, scale_of, similarity, turn_of
+from facevae.models.aligner import Aligner, from_metadata
+from facevae.nn.model_files import load_model
+
+# Steps from a box to near its face; two more, with mirror images and views around, bring it there.
+_FIRST_STEPS = 2
+
+# Logits below this are not followed.
+_WORTH_A_LOOK = -3.0
+
+# Where YuNet's box of a face lies in the frame of CelebA's aligned images, in a view's coordinates: its centre, and the
+# root of its area. Of 120 faces of other pictures than those that anything is measured on.
+_BOX_CENTRE, _BOX_SIZE = np.array([0.0, 0.17]), 1.13
+
+# Around the last view others are looked at as well, and what they say is averaged: shift x, y, log scale, turn.
+_JITTER = np.array([[0, 0, 0, 0], [0.04, 0.02, 0.08, 0.05], [-0.04, -0.02, -0.08, -0.05]])
+
+# The search: views from the whole of the shorter side down to this share of it, each so many times smaller than the
+# one before, and so far apart in shares of their side. The aligner reaches as far as to the next.
+_LEAST_SHARE, _SHRINK, _STRIDE = 0.2, 1.8, 0.45
+_CANDIDATES = 8
+
+_AT_ONCE = 64
+
+# What the features of a face, from the brows to the chin, take of a view; and how much of that must be in the picture.
+_FEATURES = np.array([[-0.4, -0.2], [0.4, -0.2], [0.4, 0.6], [-0.4, 0.6]])
+_LEAST_INSIDE = 0.9
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture. `matrix` (2, 3): from the pixels of the aligned images' frame to the picture's.
+
+    `score`: the aligner's logit. `inside`: the share of the features' box that is in the picture.
+    """
+
+    matrix: np.ndarray
+    frame: tuple[int, int]
+    score: float
+    inside: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The frame's centre in the picture."""
+        x, y = moved(self.matrix, np.array([[side / 2 for side in self.frame]]))[0]
+        return float(x), float(y)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the picture for each of the frame."""
+        return float(scale_of(self.matrix))
+
+    @property
+    def degrees(self) -> float:
+        """By how much it is turned, clockwise."""
+        return math.degrees(float(turn_of(self.matrix)))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the features are in the picture."""
+        return self.inside >= _LEAST_INSIDE
+
+
+class FaceFinder:
+    """An aligner and the frame, (width, height), of the aligned images that it learned from."""
+
+    def __init__(self, network: Aligner, frame: tuple[int, int], device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
+        self.network, self.frame = network.eval().to(self.device), frame
+        half = min(frame) / 2
+        # From a view's coordinates to the frame's pixels.
+        self._to_frame = np.array([[half, 0, frame[0] / 2], [0, half, frame[1] / 2]])
+
+    def faces(self, image: np.ndarray, least: float = 0.0) -> list[Face]:
+        """The faces in a picture (H, W, 3) uint8, the largest first; logits below `least` are none."""
+        pyramid = Pyramid(image)
+        boxed, found = self._from_boxes(pyramid), []
+        if len(boxed):
+            found = self._settle(pyramid, boxed, least)
+        if not found and len(searched := self._search(pyramid)):
+            found = self._settle(pyramid, searched, max(least, SEARCHED))
+        return sorted(found, key=lambda face: -face.scale)
+
+    def refine(self, pyramid: Pyramid, views: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bring views (n, 2, 3) that are near their faces to them: the views, their logits, how far the last step went.
+
+        The last step averages over views around; how far it goes, (n,), is measured in halves of the view's side.
+        """
+        views = compose(views, _as_matrices(self._answers(pyramid, views)))
+        every = compose(views[:, None], similarity(*_JITTER.T))
+        answers = self._answers(pyramid, every.reshape(-1, 2, 3))
+        # Each answer is in its own view's coordinates.
+        placed = compose(every, _as_matrices(answers).reshape(every.shape))
+        last = placed.mean(1)
+        went = np.linalg.norm(moved(compose(inverse(views), last), _CORNERS) - _CORNERS, axis=-1).mean(-1)
+        return last, answers[:, 4].reshape(len(views), -1).mean(1), went
+
+    @torch.no_grad()
+    def _answers(self, pyramid: Pyramid, views: np.ndarray, mirrored: bool = True) -> np.ndarray:
+        """The network's answers to views (n, 2, 3), averaged with those to their mirror images: (n, 5)."""
+        found = []
+        for first in range(0, len(views), _AT_ONCE):
+            images = torch.from_numpy(pyramid.views(views[first : first + _AT_ONCE])).permute(0, 3, 1, 2)
+            images = images.to(self.device)
+            answers = self.network(images)
+            if mirrored:
+                answers = (answers + self.network(images.flip(3)) * answers.new_tensor([-1.0, 1, 1, -1, 1])) / 2
+            found.append(answers.double().cpu())
+        return torch.cat(found).numpy()
+
+    def _from_boxes(self, pyramid: Pyramid) -> np.ndarray:
+        """A view around each box that the detector finds: (n, 2, 3)."""
+        for longest in (LONGEST, FINEST):
+            image = pyramid.scaled(longest)
+            boxes = find_boxes(image)
+            if len(boxes) or max(pyramid.size) <= LONGEST:
+                break
+        boxes = boxes[:, :4] * (max(pyramid.size) / max(image.shape[:2]))
+        half = np.sqrt(boxes[:, 2] * boxes[:, 3]) / _BOX_SIZE
+        shift = boxes[:, :2] + boxes[:, 2:] / 2 - half[:, None] * _BOX_CENTRE
+        return similarity(shift[:, 0], shift[:, 1], np.log(half), np.zeros(len(boxes)))
+
+    def _search(self, pyramid: Pyramid) -> np.ndarray:
+        """The likeliest of views of all sizes and places: (n, 2, 3)."""
+        width, height = pyramid.size
+        views, half = [], min(width, height) / 2
+        while 2 * half >= max(_LEAST_SHARE * min(width, height), 16):
+            step = _STRIDE * 2 * half
+            x, y = (
+                np.linspace(0.6 * half, side - 0.6 * half, max(1, math.ceil((side - 1.2 * half) / step) + 1))
+                for side in (width, height)
+            )
+            x, y = (part.ravel() for part in np.meshgrid(x, y))
+            views.append(similarity(x, y, np.full(len(x), math.log(half)), np.zeros(len(x))))
+            half /= _SHRINK
+        if not views:
+            return np.empty((0, 2, 3))
+        every = np.concatenate(views)
+        logits = self._answers(pyramid, every, mirrored=False)[:, 4]
+        best = np.argsort(-logits, kind="stable")[:_CANDIDATES]
+        return every[best[logits[best] > _WORTH_A_LOOK]]
+
+    def _settle(self, pyramid: Pyramid, starts: np.ndarray, least: float) -> list[Face]:
+        """The faces that views (n, 2, 3) come to rest at, each once, the likeliest first."""
+        views = starts
+        for _ in range(_FIRST_STEPS):
+            answers = self._answers(pyramid, views, mirrored=False)
+            views = compose(views, _as_matrices(answers))
+        views = views[_different(views, answers[:, 4], _WORTH_A_LOOK)]
+        if not len(views):
+            return []
+        views, logits, went = self.refine(pyramid, views)
+        resting = np.where(went <= RESTLESS, logits, -np.inf)
+        return [
+            Face(self._placed(views[index]), self.frame, float(logits[index]), _inside(views[index], pyramid.size))
+            for index in _different(views, resting, least)
+        ]
+
+    def _placed(self, view: np.ndarray) -> np.ndarray:
+        """From a view's matrix to the frame's."""
+        return compose(view, inverse(self._to_frame))
+
+
+SEARCHED = 2.0
+"""The least logit of a face that no detector has seen."""
+
+RESTLESS = 0.15
+"""A view that still goes farther than this in its last step has not come to rest at a face."""
+
+_CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+
+
+def _as_matrices(answers: np.ndarray) -> np.ndarray:
+    return similarity(*answers[:, :4].T)
+
+
+def _different(views: np.ndarray, logits: np.ndarray, least: float) -> list[int]:
+    """Which views (n, 2, 3) have a logit of at least `least`, the likeliest first, of those of one face it alone.
+
+    Views are of one face if their centres are nearer than a third of the larger one's side.
+    """
+    kept: list[int] = []
+    for index in np.argsort(-logits, kind="stable"):
+        view = views[index]
+        sides = [SIDE * max(scale_of(view), scale_of(views[other])) for other in kept]
+        away = [math.dist(view[:, 2], views[other][:, 2]) for other in kept]
+        if logits[index] >= least and all(distance > side / 3 for distance, side in zip(away, sides, strict=True)):
+            kept.append(int(index))
+    return kept
+
+
+def _inside(view: np.ndarray, size: tuple[int, int]) -> float:
+    """The share of a face's features that is within a picture of `size`, by a grid of points."""
+    share = (np.arange(16) + 0.5) / 16
+    low, high = _FEATURES.min(0), _FEATURES.max(0)
+    points = low + (high - low) * np.stack(np.meshgrid(share, share), -1).reshape(-1, 2)
+    places = moved(view, points)
+    return float(((places >= 0) & (places < size)).all(1).mean())
+
+
+def load_finder(path: Path, device: torch.device) -> FaceFinder:
+    """The finder with the aligner of a file. Raises FacevaeError if it is missing or none."""
+    network, metadata = load_model(path, "aligner", from_metadata)
+    return FaceFinder(network, tuple(metadata["frame"]), device)

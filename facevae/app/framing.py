@@ -1,0 +1,154 @@
+"""Which face of a photograph is meant, and how it is framed for the model: `--face` and `--frame`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from facevae.alignment.finder import Face, FaceFinder, load_finder
+from facevae.alignment.views import Pyramid
+from facevae.app.portraits import PortraitFrame
+from facevae.core.errors import FacevaeError
+from facevae.imaging.similarity import compose, scale_of
+
+Way = Literal["auto", "centre", "aligned"]
+
+LEAST_SCALE = 0.5
+"""Pixels of a photograph for each of the model's square, at least: of a smaller face there is nothing to see."""
+
+
+@dataclass(frozen=True)
+class FramedFace:
+    """A face of a photograph: `pixels` (S, S, 3) uint8, the model's square, and `words` that say which and where.
+
+    `matrix` (2, 3) takes places in the square to places in the photograph, as imaging/composite.py counts them.
+    """
+
+    pixels: np.ndarray
+    matrix: np.ndarray
+    words: str
+
+
+class Framing:
+    """Frames the faces of photographs for a model.
+
+    `way`: `centre` cuts the centred square, `aligned` finds faces, `auto` finds them but in an image of the model's or
+    its training images' size. `face`: `largest`, `all`, or a number, the largest being 1. The aligner is loaded from
+    the folder `models` when it is first needed.
+    """
+
+    def __init__(self, frame: PortraitFrame, models: Path, device: torch.device, way: Way, face: str) -> None:
+        self.frame, self.models, self.device, self.way, self.face = frame, models, device, way, face
+        self._finder: FaceFinder | None = None
+
+    def __call__(self, image: np.ndarray, where: object) -> list[FramedFace]:
+        """The faces of an image (H, W, 3) uint8 that are meant. Raises FacevaeError naming `where` if there is none."""
+        height, width = image.shape[:2]
+        side = self.frame.square.size
+        if self.way == "centre" or (self.way == "auto" and (width, height) in ((side, side), self.frame.source)):
+            return [FramedFace(self.frame(image, where), self.frame.matrix(image), self.frame.describe(image))]
+        faces = self.finder.faces(image)
+        if not faces:
+            raise FacevaeError(
+                where=where, expected="a face", found=f"none in {width}x{height} pixels",
+                fix="take another photograph, or cut out its centred square as it is with --frame centre",
+            )  # fmt: skip
+        return [self._framed(image, faces, number) for number in self._chosen(faces, where)]
+
+    @property
+    def finder(self) -> FaceFinder:
+        """Loaded from the models' folder. Raises FacevaeError if its aligner is missing or learned another frame."""
+        if self._finder is None:
+            path = self.models / "aligner.safetensors"
+            finder = load_finder(path, self.device)
+            if finder.frame != self.frame.source:
+                raise FacevaeError(
+                    where=path, expected="an aligner of {}x{} pixels, as the autoencoder's images".format(
+                        *self.frame.source
+                    ), found="one of {}x{}".format(*finder.frame), fix="make both in one run of `dvc repro`",
+                )  # fmt: skip
+            self._finder = finder
+        return self._finder
+
+    def _chosen(self, faces: list[Face], where: object) -> list[int]:
+        """The numbers, from 0, of the faces that are meant and can be framed."""
+        if self.face not in ("largest", "all"):
+            number = int(self.face)
+            if not 1 <= number <= len(faces):
+                raise FacevaeError(
+                    where=where, expected=f"at least {number} faces, as --face {number} says", found=str(len(faces)),
+                    fix="give a smaller number: the largest face is 1",
+                )  # fmt: skip
+            self._check(faces[number - 1], where)
+            return [number - 1]
+        usable = [number for number, face in enumerate(faces) if face.whole and self._scale(face) >= LEAST_SCALE]
+        if not usable:
+            self._check(faces[0], where)
+        return usable if self.face == "all" else usable[:1]
+
+    def _check(self, face: Face, where: object) -> None:
+        """Raise FacevaeError if a face is cut off or too small."""
+        at = _place(face)
+        if not face.whole:
+            raise FacevaeError(
+                where=where, expected="a whole face", found=f"one {at} that the photograph's border cuts off",
+                fix="take a photograph of all of it, or cut out the centred square as it is with --frame centre",
+            )  # fmt: skip
+        if self._scale(face) < LEAST_SCALE:
+            least, found = (round(scale * self.frame.square.size) for scale in (LEAST_SCALE, self._scale(face)))
+            raise FacevaeError(
+                where=where, expected=f"a face whose square has at least {least} pixels a side",
+                found=f"one {at} of {found}", fix="take a larger photograph",
+            )  # fmt: skip
+
+    def _matrix(self, face: Face) -> np.ndarray:
+        """From the model's square to the photograph."""
+        width, height = self.frame.source
+        in_frame = self.frame.matrix(np.empty((height, width, 0), np.uint8))
+        return compose(face.matrix, in_frame)
+
+    def _scale(self, face: Face) -> float:
+        return float(scale_of(self._matrix(face)))
+
+    def _framed(self, image: np.ndarray, faces: list[Face], number: int) -> FramedFace:
+        face = faces[number]
+        matrix = self._matrix(face)
+        which = "the face" if len(faces) == 1 else f"face {number + 1} of {len(faces)}"
+        words = f"{image.shape[1]}x{image.shape[0]}, {which} {_place(face)}"
+        return FramedFace(cut_square(Pyramid(image), matrix, self.frame.square.size), matrix, words)
+
+
+def cut_square(pyramid: Pyramid, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The square of `size` pixels that `matrix` (2, 3) takes to the photograph's: (size, size, 3) uint8.
+
+    Sampled twice as finely as needed from the photograph, halved until that leaves no pixel out, and averaged. Beyond
+    the photograph its outermost pixels go on.
+    """
+    fine = matrix @ np.diag([0.5, 0.5, 1])
+    image, shrink = pyramid.level_for(float(scale_of(fine)))
+    fine = fine * shrink[:, None]
+    image, shift = _padded(image, fine, 2 * size)
+    fine[:, 2] += shift
+    square = Image.fromarray(image).transform(
+        (2 * size, 2 * size), Image.Transform.AFFINE, tuple(fine.ravel()), Image.Resampling.BICUBIC
+    )
+    return np.asarray(square.reduce(2))
+
+
+def _padded(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image that a square is cut out of, its outermost pixels repeated, and how far that moved it."""
+    ends = matrix @ np.array([[0, size, size, 0], [0, 0, size, size], [1, 1, 1, 1]])
+    low, high = np.floor(ends.min(1)).astype(int) - 3, np.ceil(ends.max(1)).astype(int) + 3
+    columns, rows = (np.arange(low[axis], high[axis]).clip(0, image.shape[1 - axis] - 1) for axis in (0, 1))
+    return image[rows[:, None], columns], -low
+
+
+def _place(face: Face) -> str:
+    """Where a face is, in words."""
+    x, y = face.centre
+    degrees = round(face.degrees)
+    turned = f", turned {abs(degrees)} degrees {'clockwise' if degrees > 0 else 'anticlockwise'}" if degrees else ""
+    return f"at {round(x)}, {round(y)}{turned}"
