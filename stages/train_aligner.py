@@ -40,11 +40,11 @@ def main(
     from facevae.data.aligned import read_aligned
     from facevae.models.aligner import metadata_of
     from facevae.nn.model_files import save_weights
-    from facevae.training.aligner import AlignerSettings, train_aligner
+    from facevae.training.aligner import SHORT_SIDE, AlignerSettings, train_aligner
     from facevae.training.loop.run import Options, start_run
 
     settings = load_section(params, "train_aligner", AlignerSettings)
-    data = read_aligned(archive, partitions, settings.images, workers, ("train", "valid"))
+    data = read_aligned(archive, partitions, ("train", "valid"), settings.images, SHORT_SIDE, workers)
     counts = {split: len(names) for split, names in data.names.items()}
     inputs = {"images": data.digest, "frame": list(data.frame), **counts}
     options = Options(device, compile, logs, checkpoint_seconds)

@@ -11,6 +11,7 @@ NAMES = {
     ),
     "train_judge": ("judge.balanced_accuracy",),
     "train_identity": ("identity.persons", "identity.roc_auc", "identity.equal_error_rate"),
+    "evaluate_aligner": ("aligner.found", "aligner.corner_error"),
     "evaluate_dae": (
         "dae.psnr_db", "dae.ssim", "dae.bce", "dae.bce_above_floor", "dae.psnr_db_noisy", "dae.ssim_noisy",
         "dae.sweep_psnr_db",
@@ -32,8 +33,8 @@ OF_DRAWINGS = {"edits.explained_change", "edits.lowest_explained_change", "resid
 OF_PERSONS = {"data.persons", "data.persons_in_two_splits", "identity.roc_auc", "identity.equal_error_rate"}
 
 # Those that are left out where the data don't tell: nobody knows who is who, no two images are one person's, no weights
-# of LPIPS, no drawings to compare an edit with or none of a large attribute.
-OPTIONAL = OF_DRAWINGS | OF_PERSONS | {"vae.lpips", "vae.largest_attribute_loss"}
+# of LPIPS, no drawings to compare an edit with or none of a large attribute, no face found.
+OPTIONAL = OF_DRAWINGS | OF_PERSONS | {"vae.lpips", "vae.largest_attribute_loss", "aligner.corner_error"}
 
 
 def metric_names(path: Path) -> list[str]:

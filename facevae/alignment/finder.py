@@ -46,12 +46,12 @@ _LEAST_INSIDE = 0.9
 class Face:
     """A face in a picture. `matrix` (2, 3): from the pixels of the aligned images' frame to the picture's.
 
-    `score`: the aligner's logit. `inside`: the share of the features' box that is in the picture.
+    `logit`: the aligner's. `inside`: the share of the features' box that is in the picture.
     """
 
     matrix: np.ndarray
     frame: tuple[int, int]
-    score: float
+    logit: float
     inside: float
 
     @property

@@ -16,6 +16,7 @@ from facevae.core.files import atomic_write
 from facevae.core.params import Section, load_section
 from facevae.core.schema import SCHEMA
 from facevae.data.noise import NoiseSettings
+from facevae.evaluation.aligner import AlignerEvaluation
 from facevae.evaluation.dae import DaeEvaluation
 from facevae.evaluation.vae import VaeEvaluation
 from facevae.figures.latents import LatentExploration
@@ -50,6 +51,7 @@ SECTIONS: dict[str, type[Section]] = {
     "fit_mixture": MixtureSettings,
     "evaluate_dae": DaeEvaluation,
     "evaluate_vae": VaeEvaluation,
+    "evaluate_aligner": AlignerEvaluation,
 }
 
 """The typed section of each part of params.yaml, but for the groups of download: `SOURCES`."""

@@ -1,31 +1,28 @@
-"""Aligned images for the aligner's training: read from the raw archive, as small as the training needs them."""
+"""Aligned images out of the raw archive, by split, in memory: for what looks at more than the models' squares."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from facevae.celeba.splits import PARTITIONS, evenly_spaced
+from facevae.celeba.splits import PARTITIONS
 from facevae.celeba.tables import read_partitions
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import AT_ONCE, chunks_of, open_archive, read_chunk
-from facevae.imaging.codec import decode_image
+from facevae.imaging.codec import decode_image, decoded_size
 from facevae.imaging.names import Names
 from facevae.imaging.zip_format import Entry
 from facevae.jobs.progress import track
 from facevae.jobs.workers import ordered_map
 
-SHORT_SIDE = 89
-"""Pixels of the images' shorter side in memory: half of CelebA's, finer than the views that are cut out of them."""
-
 
 @dataclass(frozen=True)
 class AlignedImages:
-    """By split: `images` (n, H, W, 3) uint8, the shorter side SHORT_SIDE, and their `names`; `frame`, (width, height).
+    """By split: `images` (n, H, W, 3) uint8 and their `names`.
 
-    `frame` is the size that they have in the archive, `digest` a SHA-256 of the archive's images.
+    `frame` is the (width, height) that they have in the archive, `digest` a SHA-256 of the archive's images.
     """
 
     images: dict[str, np.ndarray]
@@ -35,48 +32,58 @@ class AlignedImages:
 
 
 def read_aligned(
-    archive_path: Path, partitions_path: Path, most: int | None, workers: int, splits: tuple[str, ...]
+    archive_path: Path,
+    partitions_path: Path,
+    splits: Sequence[str],
+    most: int | None,
+    short_side: int | None,
+    workers: int,
 ) -> AlignedImages:
-    """The images of these splits, at most `most` of all splits together (null: all), evenly spaced.
+    """The images of these splits, at most `most` of them all together (null: all), evenly spaced.
 
-    Raises FacevaeError if an image is damaged or of another size than the first, or if a split would be empty.
+    They are scaled down to `short_side` pixels, if that is given. Raises FacevaeError if an image is damaged or of
+    another size than the first, or if a split would be empty.
     """
     with open_archive(archive_path) as archive:
-        chosen = evenly_spaced(archive.names, min(most or len(archive.names), len(archive.names)))
-        partitions = read_partitions(partitions_path).of(chosen, "partition")
-        with_size = decode_image(archive.read(chosen[0]), archive.where(chosen[0])).size
-        shrink = _Shrink(archive_path, with_size)
+        partitions = read_partitions(partitions_path).of(archive.names, "partition")
+        rows = np.flatnonzero(np.isin(partitions, [PARTITIONS.index(split) for split in splits]))
+        count = min(most or len(rows), len(rows))
+        rows = rows[np.arange(count) * len(rows) // max(1, count)]
+        first = archive.names[0]
+        frame = decoded_size(archive.read(first), archive.where(first))
+        read = _ReadChunk(archive_path, frame, short_side)
         images, names = {}, {}
         for split in splits:
-            names[split] = chosen.take(np.flatnonzero(partitions == PARTITIONS.index(split)))
-            if not len(names[split]):
+            chosen = names[split] = archive.names.take(rows[partitions[rows] == PARTITIONS.index(split)])
+            if not len(chosen):
                 raise FacevaeError(
                     where=archive_path, expected=f"at least one image of the {split} split", found="none",
                     fix="provide or ask for more images",
                 )  # fmt: skip
-            width, height = shrink.size
-            images[split] = np.empty((len(names[split]), height, width, 3), np.uint8)
-            chunks = -(-len(names[split]) // AT_ONCE)
-            parts = ordered_map(shrink, chunks_of(archive, names[split]), workers, batch_size=1, total=chunks)
-            for row, image in enumerate(_tracked(parts, len(names[split]), f"read {split} images")):
+            width, height = read.size
+            images[split] = np.empty((len(chosen), height, width, 3), np.uint8)
+            parts = ordered_map(
+                read, chunks_of(archive, chosen), workers, batch_size=1, total=-(-len(chosen) // AT_ONCE)
+            )
+            found = (image for part in parts for image in part)
+            for row, image in enumerate(track(found, len(chosen), f"read {split} images")):
                 images[split][row] = image
-        return AlignedImages(images, names, with_size, archive.digest())
-
-
-def _tracked(parts: Iterator[np.ndarray], count: int, what: str) -> Iterator[np.ndarray]:
-    return track((image for part in parts for image in part), count, what)
+        return AlignedImages(images, names, frame, archive.digest())
 
 
 @dataclass(frozen=True)
-class _Shrink:
+class _ReadChunk:
     """Decodes a chunk's images and scales them down: (n, H, W, 3) uint8."""
 
     archive: Path
     source: tuple[int, int]
+    short_side: int | None
 
     @property
     def size(self) -> tuple[int, int]:
-        scale = min(1.0, SHORT_SIDE / min(self.source))
+        if self.short_side is None or self.short_side >= min(self.source):
+            return self.source
+        scale = self.short_side / min(self.source)
         return round(self.source[0] * scale), round(self.source[1] * scale)
 
     def __call__(self, chunk: list[tuple[str, Entry]]) -> np.ndarray:

@@ -18,6 +18,9 @@ from facevae.training.loop.settings import TrainingSettings
 from facevae.training.loop.step import StepContext
 from facevae.training.views import FACES, NUMBERS, Surroundings, make_views, surroundings
 
+SHORT_SIDE = 89
+"""Pixels of the images' shorter side in training: half of CelebA's, finer than the views that are cut out of them."""
+
 
 class AlignerSettings(TrainingSettings):
     """The network and its training.
