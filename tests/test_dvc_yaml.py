@@ -354,11 +354,13 @@ def test_the_designs_graph():
         "train_vae": {"cache_arrays_vae"},
         "train_judge": {"cache_arrays_vae"},
         "train_identity": {"download", "cache_arrays_vae", "train_judge"},
+        "train_aligner": {"download"},
         "encode": {"cache_arrays_vae", "train_vae"},
         "fit_mixture": {"cache_arrays_vae", "encode"},
         "explore_latents": {"cache_arrays_vae", "train_vae", "encode"},
         "attribute_vectors": {"cache_arrays_vae", "train_vae", "train_judge", "encode"},
         "evaluate_dae": {"cache_arrays_dae", "train_dae"},
+        "evaluate_aligner": {"download", "train_aligner"},
         "evaluate_vae": {
             "download",
             "cache_arrays_vae",
@@ -381,7 +383,7 @@ def test_metrics_are_kept_in_git():
     for stage in STAGES:
         for entry in STAGES[stage].get("metrics", []):
             assert entry == {f"{results_of(stage)}/metrics.json": {"cache": False}}
-    measuring = {"report_data", "train_judge", "train_identity", "evaluate_dae", "evaluate_vae"}
+    measuring = {"report_data", "train_judge", "train_identity", "evaluate_dae", "evaluate_aligner", "evaluate_vae"}
     assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == measuring
 
 

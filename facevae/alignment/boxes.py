@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
-LONGEST = 640
+LONGEST = 480
 """Pixels of the longer side of the copy in which faces are looked for first."""
 
 FINEST = 1600
@@ -17,7 +17,7 @@ FINEST = 1600
 LEAST_SIDE = 16
 """A picture with a side shorter than this, scaled to `LONGEST`, has no face that could be seen."""
 
-_SCORE, _OVERLAP, _MOST = 0.6, 0.3, 500
+_SCORE, _OVERLAP, _MOST = 0.5, 0.3, 500
 
 
 def find_boxes(image: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from facevae.imaging.similarity import compose, inverse, moved, scale_of, simila
 from facevae.models.aligner import Aligner, from_metadata
 from facevae.nn.model_files import load_model
 
-# Steps from a box to near its face; two more, with mirror images and views around, bring it there.
+# Steps from a box to near its face; two more, the last with views around, bring it there.
 _FIRST_STEPS = 2
 
 # Logits below this are not followed.
@@ -27,8 +27,12 @@ _WORTH_A_LOOK = -3.0
 # root of its area. Of 120 faces of other pictures than those that anything is measured on.
 _BOX_CENTRE, _BOX_SIZE = np.array([0.0, 0.17]), 1.13
 
-# Around the last view others are looked at as well, and what they say is averaged: shift x, y, log scale, turn.
-_JITTER = np.array([[0, 0, 0, 0], [0.04, 0.02, 0.08, 0.05], [-0.04, -0.02, -0.08, -0.05]])
+# Around the last view others are looked at, every second one as its mirror image, and what they say is averaged: shift
+# x, y, log scale, turn.
+_JITTER = np.array(
+    [[0, 0, 0, 0], [0, 0, 0, 0], [0.04, 0.02, 0.08, 0.05], [-0.04, 0.02, 0.08, -0.05], [-0.04, -0.02, -0.08, -0.05],
+     [0.04, -0.02, -0.08, 0.05]]
+)  # fmt: skip
 
 # The search: views from the whole of the shorter side down to this share of it, each so many times smaller than the
 # one before, and so far apart in shares of their side. The aligner reaches as far as to the next.
@@ -103,25 +107,26 @@ class FaceFinder:
         """
         views = compose(views, _as_matrices(self._answers(pyramid, views)))
         every = compose(views[:, None], similarity(*_JITTER.T))
-        answers = self._answers(pyramid, every.reshape(-1, 2, 3))
+        mirrored = np.tile(np.arange(len(_JITTER)) % 2 == 1, len(views))
+        answers = self._answers(pyramid, every.reshape(-1, 2, 3), mirrored)
         # Each answer is in its own view's coordinates.
-        placed = compose(every, _as_matrices(answers).reshape(every.shape))
-        last = placed.mean(1)
+        last = compose(every, _as_matrices(answers).reshape(every.shape)).mean(1)
         went = np.linalg.norm(moved(compose(inverse(views), last), _CORNERS) - _CORNERS, axis=-1).mean(-1)
         return last, answers[:, 4].reshape(len(views), -1).mean(1), went
 
-    @torch.no_grad()
-    def _answers(self, pyramid: Pyramid, views: np.ndarray, mirrored: bool = True) -> np.ndarray:
-        """The network's answers to views (n, 2, 3), averaged with those to their mirror images: (n, 5)."""
+    @torch.inference_mode()
+    def _answers(self, pyramid: Pyramid, views: np.ndarray, mirrored: np.ndarray | None = None) -> np.ndarray:
+        """The network's answers to views (n, 2, 3), some of them asked of their mirror images: (n, 5)."""
+        mirrored = np.zeros(len(views), bool) if mirrored is None else mirrored
         found = []
         for first in range(0, len(views), _AT_ONCE):
-            images = torch.from_numpy(pyramid.views(views[first : first + _AT_ONCE])).permute(0, 3, 1, 2)
-            images = images.to(self.device)
-            answers = self.network(images)
-            if mirrored:
-                answers = (answers + self.network(images.flip(3)) * answers.new_tensor([-1.0, 1, 1, -1, 1])) / 2
-            found.append(answers.double().cpu())
-        return torch.cat(found).numpy()
+            images = pyramid.views(views[first : first + _AT_ONCE])
+            flips = mirrored[first : first + _AT_ONCE]
+            images[flips] = images[flips, :, ::-1]
+            answers = self.network(torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device)).double().cpu().numpy()
+            answers[flips] *= (-1, 1, 1, -1, 1)
+            found.append(answers)
+        return np.concatenate(found)
 
     def _from_boxes(self, pyramid: Pyramid) -> np.ndarray:
         """A view around each box that the detector finds: (n, 2, 3)."""
@@ -151,7 +156,7 @@ class FaceFinder:
         if not views:
             return np.empty((0, 2, 3))
         every = np.concatenate(views)
-        logits = self._answers(pyramid, every, mirrored=False)[:, 4]
+        logits = self._answers(pyramid, every)[:, 4]
         best = np.argsort(-logits, kind="stable")[:_CANDIDATES]
         return every[best[logits[best] > _WORTH_A_LOOK]]
 
@@ -159,7 +164,7 @@ class FaceFinder:
         """The faces that views (n, 2, 3) come to rest at, each once, the likeliest first."""
         views = starts
         for _ in range(_FIRST_STEPS):
-            answers = self._answers(pyramid, views, mirrored=False)
+            answers = self._answers(pyramid, views)
             views = compose(views, _as_matrices(answers))
         views = views[_different(views, answers[:, 4], _WORTH_A_LOOK)]
         if not len(views):

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from facevae.data.aligned import AlignedImages
 from facevae.models.aligner import Aligner, matrices
+from facevae.nn.losses import balanced_cross_entropy
 from facevae.training.loop.augmentation import random_flip
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import Objective, fit
@@ -48,7 +48,7 @@ def aligner_terms(
     apart = _moved(found, corners) - _moved(placements, corners)
     # The small constant keeps the gradient of the root finite where nothing is wrong.
     distance = apart.square().sum(-1).add(1e-6).sqrt().mean(1) * (-placements[:, 2]).exp()
-    seen = F.binary_cross_entropy_with_logits(found[:, 4], faces, reduction="none")
+    seen = balanced_cross_entropy(found[:, 4:], faces[:, None], torch.ones(1, device=found.device))
     return {
         "loss": 4 * distance * faces + seen,
         "corner_error": distance.detach() * faces / FACES,
