@@ -35,6 +35,7 @@ def main(
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
     """
+    from facevae.alignment.boxes import boxed_share
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.aligned import read_aligned
@@ -52,7 +53,8 @@ def main(
         network, history = train_aligner(data, settings, training)
         if not training.processes.is_main:
             return
-        save_weights(model, network.state_dict(), metadata_of(settings.width, data.frame, counts["train"]))
+        boxed = boxed_share(data.images["valid"])
+        save_weights(model, network.state_dict(), metadata_of(settings.width, data.frame, counts["train"], boxed))
         write_table(results / "history.csv", history)
     error = history[-1]["valid_corner_error"]
     print(f"{model}: corners {error:.1f} pixels off after one step; details in {results}")

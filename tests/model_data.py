@@ -88,6 +88,8 @@ PARAMS: dict[str, dict[str, Any]] = {
         "least_persons": 2,
         "epochs": 2,
     },
+    "train_aligner": {**TRAINING, "images": None, "width": 8, "turn": 30.0, "epochs": 1},
+    "evaluate_aligner": {"pictures": 2, "faces": 2, "seed": 0},
     "explore_latents": {
         "attribute": "Bright",
         "points": 20,

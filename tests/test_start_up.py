@@ -13,7 +13,7 @@ from bench.rooms import ROOT, modules
 BYTECODE = {"PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"]}
 # Each takes from a tenth of a second to several to import.
 SLOW = {
-    "PIL", "matplotlib", "numpy", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn", "sympy",
+    "PIL", "cv2", "matplotlib", "numpy", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn", "sympy",
     "tensorboard", "torch", "torch._dynamo", "torchmetrics", "torchvision", "yaml",
 }  # fmt: skip
 READING_PARAMETERS = {"numpy", "pydantic", "yaml"}
@@ -32,10 +32,12 @@ MAY_LOAD = {
     "train_vae": LEARNING,
     "train_judge": LEARNING,
     "train_identity": LEARNING,
+    "train_aligner": LEARNING | {"PIL"},
     "encode": LEARNING,
     "fit_mixture": LEARNING,
     "explore_latents": LEARNING | DRAWING | {"scipy"},
     "attribute_vectors": LEARNING | DRAWING | {"scipy"},
+    "evaluate_aligner": LEARNING | DRAWING,
     "evaluate_dae": LEARNING | DRAWING | MEASURING,
     "evaluate_vae": LEARNING | DRAWING | MEASURING,
 }
@@ -96,8 +98,8 @@ def test_every_stage_is_listed():
     "chosen",
     [
         ("fingerprint", "crop_pad", "add_noise", "cache_arrays", "download", "report_data"),
-        ("encode", "train_judge", "train_dae", "train_vae", "train_identity", "fit_mixture", "explore_latents",
-         "attribute_vectors", "evaluate_dae", "evaluate_vae"),
+        ("encode", "train_judge", "train_dae", "train_vae", "train_identity", "fit_mixture", "train_aligner",
+         "evaluate_aligner", "explore_latents", "attribute_vectors", "evaluate_dae", "evaluate_vae"),
     ],
     ids=["without PyTorch", "with PyTorch"],
 )  # fmt: skip

@@ -15,7 +15,7 @@ from facevae.alignment.boxes import FINEST, LONGEST, find_boxes
 from facevae.alignment.views import SIDE, Pyramid
 from facevae.imaging.similarity import compose, inverse, moved, scale_of, similarity, turn_of
 from facevae.models.aligner import Aligner, from_metadata
-from facevae.nn.model_files import load_model
+from facevae.nn.model_files import load_model, readable
 
 # Steps from a box to near its face; two more, the last with views around, bring it there.
 _FIRST_STEPS = 2
@@ -81,10 +81,15 @@ class Face:
 
 
 class FaceFinder:
-    """An aligner and the frame, (width, height), of the aligned images that it learned from."""
+    """An aligner and the frame, (width, height), of the aligned images that it learned from.
 
-    def __init__(self, network: Aligner, frame: tuple[int, int], device: torch.device | None = None) -> None:
-        self.device = device or torch.device("cpu")
+    With `search` all sizes and places are looked through where the detector has found nothing.
+    """
+
+    def __init__(
+        self, network: Aligner, frame: tuple[int, int], device: torch.device | None = None, search: bool = False
+    ) -> None:
+        self.device, self.search = device or torch.device("cpu"), search
         self.network, self.frame = network.eval().to(self.device), frame
         half = min(frame) / 2
         # From a view's coordinates to the frame's pixels.
@@ -96,7 +101,7 @@ class FaceFinder:
         boxed, found = self._from_boxes(pyramid), []
         if len(boxed):
             found = self._settle(pyramid, boxed, least)
-        if not found and len(searched := self._search(pyramid)):
+        if not found and self.search and len(searched := self._search(pyramid)):
             found = self._settle(pyramid, searched, max(least, SEARCHED))
         return sorted(found, key=lambda face: -face.scale)
 
@@ -181,6 +186,9 @@ class FaceFinder:
         return compose(view, inverse(self._to_frame))
 
 
+BOXED = 0.8
+"""The least share of an aligner's faces that the detector sees if it is to be relied on."""
+
 SEARCHED = 2.0
 """The least logit of a face that no detector has seen."""
 
@@ -219,6 +227,12 @@ def _inside(view: np.ndarray, size: tuple[int, int]) -> float:
 
 
 def load_finder(path: Path, device: torch.device) -> FaceFinder:
-    """The finder with the aligner of a file. Raises FacevaeError if it is missing or none."""
-    network, metadata = load_model(path, "aligner", from_metadata)
-    return FaceFinder(network, tuple(metadata["frame"]), device)
+    """The finder with the aligner of a file. Raises FacevaeError if it is missing or none.
+
+    It searches if the detector did not see the faces that the aligner learned from: where it does, that it sees nothing
+    is to be believed, and a search would take more things for faces than it found.
+    """
+    with readable(path):
+        network, metadata = load_model(path, "aligner", from_metadata)
+        frame, boxed = tuple(metadata["frame"]), float(metadata["boxed"])
+    return FaceFinder(network, frame, device, search=boxed < BOXED)

@@ -1,5 +1,6 @@
 """Which face of a photograph is meant, and how it is framed for the model: `--face` and `--frame`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from PIL import Image
 
 from facevae.alignment.finder import Face, FaceFinder, load_finder
 from facevae.alignment.views import Pyramid
-from facevae.app.portraits import PortraitFrame
+from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
 from facevae.imaging.similarity import compose, scale_of
 
@@ -36,8 +37,8 @@ class Framing:
     """Frames the faces of photographs for a model.
 
     `way`: `centre` cuts the centred square, `aligned` finds faces, `auto` finds them but in an image of the model's or
-    its training images' size. `face`: `largest`, `all`, or a number, the largest being 1. The aligner is loaded from
-    the folder `models` when it is first needed.
+    its training images' size, which it takes as it is; and where the folder `models` has no aligner, it cuts the
+    centred square. `face`: `largest`, `all`, or a number, the largest being 1.
     """
 
     def __init__(self, frame: PortraitFrame, models: Path, device: torch.device, way: Way, face: str) -> None:
@@ -48,7 +49,8 @@ class Framing:
         """The faces of an image (H, W, 3) uint8 that are meant. Raises FacevaeError naming `where` if there is none."""
         height, width = image.shape[:2]
         side = self.frame.square.size
-        if self.way == "centre" or (self.way == "auto" and (width, height) in ((side, side), self.frame.source)):
+        as_it_is = (width, height) in ((side, side), self.frame.source) or not self._path.exists()
+        if self.way == "centre" or (self.way == "auto" and as_it_is):
             return [FramedFace(self.frame(image, where), self.frame.matrix(image), self.frame.describe(image))]
         faces = self.finder.faces(image)
         if not faces:
@@ -62,7 +64,7 @@ class Framing:
     def finder(self) -> FaceFinder:
         """Loaded from the models' folder. Raises FacevaeError if its aligner is missing or learned another frame."""
         if self._finder is None:
-            path = self.models / "aligner.safetensors"
+            path = self._path
             finder = load_finder(path, self.device)
             if finder.frame != self.frame.source:
                 raise FacevaeError(
@@ -72,6 +74,10 @@ class Framing:
                 )  # fmt: skip
             self._finder = finder
         return self._finder
+
+    @property
+    def _path(self) -> Path:
+        return self.models / "aligner.safetensors"
 
     def _chosen(self, faces: list[Face], where: object) -> list[int]:
         """The numbers, from 0, of the faces that are meant and can be framed."""
@@ -119,6 +125,28 @@ class Framing:
         which = "the face" if len(faces) == 1 else f"face {number + 1} of {len(faces)}"
         words = f"{image.shape[1]}x{image.shape[0]}, {which} {_place(face)}"
         return FramedFace(cut_square(Pyramid(image), matrix, self.frame.square.size), matrix, words)
+
+
+@dataclass(frozen=True)
+class FramedFaces:
+    """Faces of photographs: `pixels` (N, S, S, 3) uint8, `matrices` and `words` as FramedFace has them.
+
+    `owners`: the number of each one's photograph, ascending.
+    """
+
+    pixels: np.ndarray
+    matrices: list[np.ndarray]
+    words: list[str]
+    owners: list[int]
+
+
+def read_framed(paths: Sequence[Path], framing: Framing) -> FramedFaces:
+    """All faces that are meant. Raises FacevaeError at the first photograph that has none."""
+    found = [(number, face) for number, path in enumerate(paths) for face in framing(read_image(path), path)]
+    return FramedFaces(
+        np.stack([face.pixels for _, face in found]), [face.matrix for _, face in found],
+        [face.words for _, face in found], [number for number, _ in found],
+    )  # fmt: skip
 
 
 def cut_square(pyramid: Pyramid, matrix: np.ndarray, size: int) -> np.ndarray:

@@ -145,23 +145,3 @@ def read_image(path: Path) -> np.ndarray:
             where=path, expected=f"an image ({', '.join(FORMATS)})", found=error.found,
             fix="name an image, or convert it to JPEG or PNG first",
         ) from None  # fmt: skip
-
-
-def read_faces(paths: Sequence[Path], frame: PortraitFrame) -> tuple[np.ndarray, list[str]]:
-    """All faces, framed, (N, S, S, 3) uint8, and in words how. Raises FacevaeError at the first that is none."""
-    faces, _, described = read_framed(paths, frame)
-    return faces, described
-
-
-def read_framed(paths: Sequence[Path], frame: PortraitFrame) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
-    """All faces, framed, (N, S, S, 3) uint8, where in its image each is, (2, 3), and in words how.
-
-    Raises FacevaeError at the first that is none.
-    """
-    faces, matrices, described = [], [], []
-    for path in paths:
-        image = read_image(path)
-        faces.append(frame(image, path))
-        matrices.append(frame.matrix(image))
-        described.append(frame.describe(image))
-    return np.stack(faces), matrices, described

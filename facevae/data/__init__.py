@@ -1,1 +1,4 @@
-"""What the models are trained on: memory-mapped arrays, noise, persons. Imports core and imaging."""
+"""What the models are trained on: memory-mapped arrays, noise, persons, aligned images.
+
+Imports core, jobs, imaging and celeba.
+"""

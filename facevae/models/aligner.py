@@ -66,9 +66,13 @@ def matrices(placement: Tensor) -> Tensor:
     return torch.stack([torch.stack([a, -b, x], 1), torch.stack([b, a, y], 1)], 1)
 
 
-def metadata_of(width: int, frame: tuple[int, int], images: int) -> dict[str, Any]:
-    """What `from_metadata` needs, and `frame`, the (width, height) of the aligned images it learned from: JSON-able."""
-    return {"kind": "aligner", "width": width, "frame": list(frame), "images": images}
+def metadata_of(width: int, frame: tuple[int, int], images: int, boxed: float) -> dict[str, Any]:
+    """What `from_metadata` needs, and what it learned from: JSON-able.
+
+    `frame`: the (width, height) of the aligned images, `images` their number; `boxed`: the share of them in which a
+    detector of faces finds one.
+    """
+    return {"kind": "aligner", "width": width, "frame": list(frame), "images": images, "boxed": boxed}
 
 
 def from_metadata(metadata: dict[str, Any]) -> Aligner:

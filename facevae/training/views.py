@@ -22,7 +22,7 @@ Uniform = Iterator[Tensor]
 NUMBERS = 40
 """Uniform numbers in [0, 1) that a view is made of, at least."""
 
-PICTURES, GRAINS = 1024, 64
+PICTURES, GRAINS = 512, 64
 
 # How far the placements go, (shift x, y in halves of a view's side; log scale): from a detector's box, or from a step
 # of a search, to the face.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevae.app.cli.options import Images, Models, Output
+from facevae.app.cli.options import Faces, FrameWay, Images, Models, Output
 from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
@@ -51,6 +51,8 @@ def edit(
             help="Give back the model's square, blurred as its reconstructions are, in place of the photograph.",
         ),
     ] = False,
+    face: Faces = "largest",
+    frame: FrameWay = "auto",
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
@@ -63,6 +65,11 @@ def edit(
     facevae edit photos/ bob.png -a Male=-1 --sheet -o sheets/
     """
     wanted = _parse_changes(attribute or [], images, strength or [])
+    if face == "all" and (sheet or plain):
+        raise FacevaeError(
+            where="--face all", expected=f"one face of each image with {'--sheet' if sheet else '--plain'}",
+            found="all", fix="give largest or a number",
+        )  # fmt: skip
 
     from facevae.app.outputs import PICTURE, SHEET, name_outputs
     from facevae.app.photographs import FORMATS, own_suffix
@@ -77,24 +84,24 @@ def edit(
         targets = name_outputs(images, paths, output, "_edited", tuple(FORMATS), own_suffix)
 
     from facevae.app.edit import Editor, batches, choose_changes
+    from facevae.app.framing import Framing, read_framed
     from facevae.app.models import load_judge, load_vae, load_vectors
     from facevae.app.outputs import write_image
-    from facevae.app.portraits import read_framed
 
-    chosen, vae, frame = load_vae(models, device)
+    chosen, vae, portrait = load_vae(models, device)
     vectors = load_vectors(models, vae)
     changes = choose_changes(vectors, wanted)
     advised = [name for name, given in wanted if given is None]
     # A person who names a strength wants that one; a row of strengths and a plain edit start from the recommended one.
-    judge = load_judge(models, frame.square.size, chosen) if advised and not (plain or sheet) else None
+    judge = load_judge(models, portrait.square.size, chosen) if advised and not (plain or sheet) else None
     editor = Editor(vae, vectors, changes, chosen, judge, advised)
-    faces, matrices, described = read_framed(paths, frame)
+    framed = read_framed(paths, Framing(portrait, models, chosen, frame, face))
     title = ", ".join(f"{change.attribute} {change.strength:g}" for change in changes)
     print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
     _warn_of_strengths(changes)
     multiples = MULTIPLES if sheet else (1.0,)
-    for first, part in batches(faces):
-        numbers = range(first, first + len(part))
+    placed: list[tuple[np.ndarray, np.ndarray]] = []  # of the photograph in hand: where, and what is added
+    for first, part in batches(framed.pixels):
         if plain:
             columns = editor.plain(part, (0.0, *multiples) if sheet else multiples)
         elif sheet:
@@ -102,17 +109,20 @@ def edit(
         else:
             searched = editor.strengths(part)
             additions = editor.additions(part, searched.strengths)
-        for row, number in enumerate(numbers):
-            said = ""
+        for row, number in enumerate(range(first, first + len(part))):
+            owner, said = framed.owners[number], ""
             if sheet:
                 rest = [column[row] for column in columns]
-                _write_sheet(targets[number], part[row], rest, changes, title, plain)
+                _write_sheet(targets[owner], part[row], rest, changes, title, plain)
             elif plain:
-                write_image(targets[number], columns[0][row])
+                write_image(targets[owner], columns[0][row])
             else:
                 said = searched.describe(row)
-                _write_photograph(paths[number], targets[number], matrices[number], additions[row])
-            print(f"{paths[number]}: {described[number]}{said} -> {targets[number]}")
+                placed.append((framed.matrices[number], additions[row]))
+                if framed.owners[number + 1 : number + 2] != [owner]:
+                    _write_photograph(paths[owner], targets[owner], placed)
+                    placed = []
+            print(f"{paths[owner]}: {framed.words[number]}{said} -> {targets[owner]}")
 
 
 def _warn_of_strengths(changes: "Sequence[Change]") -> None:
@@ -124,17 +134,19 @@ def _warn_of_strengths(changes: "Sequence[Change]") -> None:
             print(f"note: {change.attribute} {change.strength:g}: {why}", file=sys.stderr)
 
 
-def _write_photograph(source: Path, target: Path, matrix: "np.ndarray", change: "np.ndarray") -> None:
-    """The photograph `source` with a change of its face, (3, S, S), at the place of `matrix`, (2, 3)."""
+def _write_photograph(source: Path, target: Path, placed: "Sequence[tuple[np.ndarray, np.ndarray]]") -> None:
+    """The photograph `source` with changes of its faces: for each a matrix (2, 3) and the change there, (3, S, S)."""
     from facevae.app.edit import add_change
     from facevae.app.outputs import write_data
     from facevae.app.photographs import encode_photograph, left_out, own_suffix, read_photograph
 
-    if not change.any() and own_suffix(source) == target.suffix.lower():
+    if not any(change.any() for _, change in placed) and own_suffix(source) == target.suffix.lower():
         write_data(target, source.read_bytes())
         return
     photograph = read_photograph(source)
-    data = encode_photograph(add_change(photograph, matrix, change), target.suffix.lower())
+    for matrix, change in placed:
+        photograph = add_change(photograph, matrix, change)
+    data = encode_photograph(photograph, target.suffix.lower())
     write_data(target, data)
     if lost := left_out(photograph, target.suffix.lower()):
         print(f"note: {target}: {target.suffix} can't hold all of {source}: without {', '.join(lost)}", file=sys.stderr)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facevae.app.cli.options import SHEET_HELP, Models
+from facevae.app.cli.options import SHEET_HELP, FrameWay, Models, OneFace
 from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
@@ -21,6 +21,8 @@ def interpolate(
         str | None,
         typer.Option("--output", "-o", metavar="PATH", show_default="FIRST_to_LAST.png", help=SHEET_HELP),
     ] = None,
+    face: OneFace = "largest",
+    frame: FrameWay = "auto",
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
@@ -41,13 +43,14 @@ def interpolate(
     import numpy as np
 
     from facevae.app.edit import interpolate_faces
+    from facevae.app.framing import Framing, read_framed
     from facevae.app.models import load_vae
-    from facevae.app.portraits import read_faces
 
-    chosen, vae, frame = load_vae(models, device)
-    faces, described = read_faces(paths, frame)
+    chosen, vae, portrait = load_vae(models, device)
+    framed = read_framed(paths, Framing(portrait, models, chosen, frame, face))
+    faces = framed.pixels
     found = interpolate_faces(vae, faces[0], faces[1], steps, spherical, chosen)
-    for path, words in zip(paths, described, strict=True):
+    for path, words in zip(paths, framed.words, strict=True):
         print(f"{path}: {words}")
     if is_sheet(output):
         found = np.concatenate([faces[:1], found, faces[1:]])

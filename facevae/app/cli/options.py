@@ -1,7 +1,7 @@
 """The options and arguments that several commands of `facevae` have in common."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,39 @@ Output = Annotated[
         "An older output there is replaced, an input never. Without it: the current folder.",
     ),
 ]
+
+FrameWay = Annotated[
+    Literal["auto", "centre", "aligned"],
+    typer.Option(
+        "--frame",
+        help="aligned: find the face and bring it to the frame of the training's images; centre: cut the centred "
+        "square; auto: aligned, but an image of the model's or of the training images' size is taken as it is.",
+    ),
+]
+
+
+def _check_face(face: str) -> str:
+    if face not in ("largest", "all") and not (face.isascii() and face.isdigit() and int(face) > 0):
+        raise FacevaeError(
+            where=f"--face {face}", expected="largest, all, or a number from 1 on", found=face,
+            fix="leave it out for the largest",
+        )  # fmt: skip
+    return face
+
+
+def _check_one_face(face: str) -> str:
+    if face == "all":
+        raise FacevaeError(
+            where="--face all", expected="one face of each image", found="all", fix="give largest or a number"
+        )
+    return _check_face(face)
+
+
+_FACE = "Of several faces in an image: largest, or a number, the largest being 1"
+
+OneFace = Annotated[str, typer.Option("--face", metavar="largest|N", callback=_check_one_face, help=f"{_FACE}.")]
+
+Faces = Annotated[str, typer.Option("--face", metavar="largest|all|N", callback=_check_face, help=f"{_FACE}; or all.")]
 
 SHEET_HELP = "The sheet to write, .png; a folder, with / at its end if it is new, gets each face as a file."
 
