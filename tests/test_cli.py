@@ -24,6 +24,7 @@ from torch import nn
 from typer.main import get_command
 
 from bench.rooms import ROOT
+from facevae.app import portraits
 from facevae.app.cli.attributes import attribute_rows
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
@@ -32,6 +33,7 @@ from facevae.app.edit import reconstruct_faces
 from facevae.app.models import load_dae, load_vae, load_vectors
 from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
+from facevae.imaging import unread
 from facevae.imaging.codec import FORMATS, encode_png
 from facevae.imaging.composite import composite, square_matrix
 from facevae.latents.arithmetic import edit
@@ -348,18 +350,24 @@ def test_a_broken_image_costs_one_line_and_leaves_nothing(command, name, facevae
     assert files_below(folder) == before
 
 
-def test_what_a_folder_holds_besides_is_named(facevae, folder):
+def test_what_a_folder_holds_besides_is_named(facevae, folder, monkeypatch):
+    for module in (portraits, unread):
+        monkeypatch.setattr(module, "has_heic", lambda: False)
     for name in ("a.heic", "b.JP2", "notes.txt"):
         Path(name).write_bytes(b"?")
     Path("more").mkdir()
     Path("more/c.png").write_bytes(Path("ann.png").read_bytes())
     assert len(facevae("reconstruct", ".", "-o", "new/").splitlines()) == 3
-    left, inside = facevae.notes()
-    assert left.startswith("note: .: left out a.heic, b.JP2, notes.txt: not JPEG, PNG")
+    heic, jpeg_2000, other, inside = facevae.notes()
+    assert heic.startswith("note: .: left out a.heic: HEIC, which needs pillow-heif")
+    assert jpeg_2000.startswith("note: .: left out b.JP2: JPEG 2000, which is not read")
+    assert other.startswith("note: .: left out notes.txt: not JPEG, PNG")
     assert inside == "note: .: not looked into more: name a folder to take its images"
 
 
-def test_a_folder_of_other_photographs(facevae, folder):
+def test_a_folder_of_other_photographs(facevae, folder, monkeypatch):
+    for module in (portraits, unread):
+        monkeypatch.setattr(module, "has_heic", lambda: False)
     Path("phone").mkdir()
     for number in range(7):
         Path(f"phone/{number}.heic").write_bytes(b"?")
@@ -643,7 +651,9 @@ def test_help(command, facevae):
 def test_help_names_every_command(facevae):
     out = facevae("--help")
     found = dict(re.findall(r"^  ([a-z]+) {2,}(\S.*)$", out.split("Commands:")[1], re.MULTILINE))
-    assert tuple(found) == COMMANDS and all(text.endswith(".") and "..." not in text for text in found.values())
+    assert tuple(found) == (*COMMANDS, "check") and all(
+        text.endswith(".") and "..." not in text for text in found.values()
+    )
 
 
 def test_the_way_a_strength_is_given_is_explained(facevae):

@@ -30,6 +30,7 @@ from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
 from stages import crop_pad, download
 
+HERE = "/nowhere"  # wanted, and found in `path`
 GOOD = [f"{number:06d}.jpg" for number in range(1, 8)]
 LINK, FILE = 0o120777 << 16, 0o100644 << 16
 
@@ -101,7 +102,7 @@ def hostile(tmp_path_factory):
 
 def take(tmp_path: Path, hostile: Path, on_bad_image: str) -> Path:
     celeba = {
-        "path": str(hostile), "images": [], "attributes": [], "partitions": [], "identities": [], "landmarks": [],
+        "path": str(hostile), "images": [], "attributes": [], "partitions": [HERE], "identities": [HERE], "landmarks": [],
         "on_bad_image": on_bad_image,
     }  # fmt: skip
     params = make_params(tmp_path, download__source="celeba", download__celeba=celeba)

@@ -75,7 +75,7 @@ def test_the_files_that_are_wanted():
     assert list(WANTED) == ["attributes", "partitions", "identities", "landmarks", "images"]
     assert {wanted.key: wanted for wanted in WANTED.values()} == WANTED
     assert WANTED["landmarks"].names() == ("list_landmarks_align_celeba.txt", "list_landmarks_align_celeba.csv")
-    assert WANTED["images"].names() == (IMAGES, "img_align_celeba")
+    assert WANTED["images"].names() == (IMAGES, "img_align_celeba", "img_align_celeba_png")
     assert all(parse_place(f"https://a/b#md5={wanted.md5}").md5 == wanted.md5 for wanted in WANTED.values())
 
 

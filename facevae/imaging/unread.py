@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 
-_HEIC = "HEIC, which needs pillow-heif: pip install -c constraints.txt -e '.[heic]'"
+_HEIC = "HEIC, which needs pillow-heif: pip install -c constraints.txt -e '.[heic]'; or convert it to JPEG or PNG"
 
 _JPEG_2000 = "JPEG 2000, which is not read: convert it to PNG"
 

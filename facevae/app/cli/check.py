@@ -25,7 +25,9 @@ def check(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="A CSV of all that is left out or changed.")
     ] = None,
 ) -> None:
-    """Tell which of your own images the pipeline would take, which not and why, and what it would change.
+    """Tell what would be taken of your own images.
+
+    And what the pipeline would leave out, and why, and what it would change.
 
     \b
     facevae check faces/ --attributes faces.csv
