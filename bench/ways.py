@@ -3,8 +3,8 @@
     python -m bench.ways --project DIR [--faces 200] [--csv FILE]
 
 DIR holds models/ and data/vae/ of a run. Each attribute's plain edit, at its recommended strength, stands beside the
-residual one at the same strength, at the strength with which it is seen equally often, and at strengths searched per
-face; where faces are drawn, the truth decides as well.
+residual one at the same strength and at the one with which it is seen equally often; residual edits with strengths
+searched per face stand beside the plain one at the strength with which that is seen as often as they are.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,8 @@ from facevae.models.vae import from_metadata
 from facevae.nn.device import measure_on
 from facevae.nn.model_files import load_model
 
-EQUAL = "residual_equally_seen"
+# Residual edits seen as often as plain ones at the recommended strength; plain ones seen as often as those per face.
+EQUAL, PLAIN_EQUAL = "residual_equally_seen", "plain_equally_seen"
 
 # Shares of faces that differ by less count as equal.
 _WITHIN = 0.01
@@ -41,16 +42,17 @@ _FARTHEST = 3.0
 def main(
     project: Annotated[Path, typer.Option(help="The folder with models/ and data/vae/ of a run.")] = Path(),
     faces: Annotated[int, typer.Option(min=1, help="Unseen faces per attribute, at most.")] = 200,
+    images: Annotated[int | None, typer.Option(min=1, help="Only the first unseen images of the run.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Only these; may be given several times.")] = None,
     csv: Annotated[Path | None, typer.Option(help="A file for the table.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Judge every attribute's edits in each way and print them and what they come to."""
-    crowd, images, seen, vectors = load(project, device)
+    crowd, pixels, seen, vectors = load(project, device, images)
     verdicts: list[WayVerdict] = []
     for name in attribute or vectors.names:
-        verdicts += judge_attribute(crowd, images, seen, vectors, name, faces)
-        for verdict in verdicts[-4:]:
+        verdicts += judge_attribute(crowd, pixels, seen, vectors, name, faces)
+        for verdict in verdicts:
             if verdict.attribute == name:
                 print(line(verdict), flush=True)
     print(summary(verdicts))
@@ -58,7 +60,7 @@ def main(
         write_table(csv, [vars(verdict) for verdict in verdicts], COLUMNS)
 
 
-def load(project: Path, device: str) -> tuple[Faces, np.ndarray, np.ndarray, AttributeVectors]:
+def load(project: Path, device: str, most: int | None) -> tuple[Faces, np.ndarray, np.ndarray, AttributeVectors]:
     """The unseen faces of a run, their images (N, S, S, 3) uint8, the judge's probabilities on them, the vectors."""
     models, folder = project / "models", project / "data/vae"
     arrays = open_vae(folder / "arrays")
@@ -67,14 +69,14 @@ def load(project: Path, device: str) -> tuple[Faces, np.ndarray, np.ndarray, Att
     judge, _ = load_model(models / "judge.safetensors", "judge", classifier.from_metadata)
     network, metadata = load_model(models / "identity.safetensors", "identity", identity.from_metadata)
     vae, judge = vae.to(chosen), judge.to(chosen)
-    images, labels = arrays.images["test"], arrays.attributes["test"]
+    images, labels = arrays.images["test"][:most], arrays.attributes["test"][:most]
     name, embed = identity.embedder(network, metadata, judge, images.shape[1])
     vectors = load_vectors(models / "attribute_vectors.safetensors")
     posteriors = load_posteriors(folder / "latents.safetensors", arrays.counts)
     print(f"{len(images)} unseen images of {images.shape[1]} pixels; persons are compared by the {name} network")
     able = possible(labels, arrays.attributes["train"], arrays.attribute_names, vectors.context)
     crowd = Faces(
-        vae, judge, posteriors.mu["test"], labels, arrays.attribute_names, chosen, possible=able, embed=embed,
+        vae, judge, posteriors.mu["test"][:most], labels, arrays.attribute_names, chosen, possible=able, embed=embed,
         persons=embed_all(embed, images, chosen),
     )  # fmt: skip
     return crowd, images, judge_images(judge, images, chosen).probabilities, vectors
@@ -86,7 +88,7 @@ def judge_attribute(
     """The verdicts on one attribute's edits; none where there is no face to judge."""
 
     def at(strength: float, searched: int = 0) -> dict[str, WayVerdict]:
-        ways = Ways(crowd, images, seen, {}, searched)
+        ways = Ways(crowd, images, seen, {}, most, searched)
         list(crowd.judge_edits([Edit(name, vectors.of(name), strength, vectors.method)], most, observe=ways))
         return {verdict.way: verdict for verdict in ways.verdicts}
 
@@ -94,17 +96,27 @@ def judge_attribute(
     found = at(strength, most)
     if not found:
         return []
-    target = found[PLAIN].detection_rate
-    low, high, equal = 0.0, _FARTHEST * strength, found[RESIDUAL]
-    for _ in range(8):
-        if abs(equal.detection_rate - target) <= _WITHIN:
-            break
-        middle = (low + high) / 2
-        tried = at(middle)[RESIDUAL]
-        low, high = (middle, high) if tried.detection_rate < target else (low, middle)
-        if abs(tried.detection_rate - target) < abs(equal.detection_rate - target):
-            equal = tried
-    return [found[PLAIN], found[RESIDUAL], replace(equal, way=EQUAL), found[PER_FACE]]
+
+    def equally(way: str, target: float) -> WayVerdict:
+        """The way's verdict at the strength whose detection rate is the nearest, by bisection."""
+        low, high, best = 0.0, _FARTHEST * strength, found[way]
+        for _ in range(7):
+            if abs(best.detection_rate - target) <= _WITHIN:
+                break
+            middle = (low + high) / 2
+            tried = at(middle)[way]
+            low, high = (middle, high) if tried.detection_rate < target else (low, middle)
+            if abs(tried.detection_rate - target) < abs(best.detection_rate - target):
+                best = tried
+        return best
+
+    return [
+        found[PLAIN],
+        found[RESIDUAL],
+        replace(equally(RESIDUAL, found[PLAIN].detection_rate), way=EQUAL),
+        found[PER_FACE],
+        replace(equally(PLAIN, found[PER_FACE].detection_rate), way=PLAIN_EQUAL),
+    ]
 
 
 def line(verdict: WayVerdict) -> str:
@@ -117,7 +129,7 @@ def line(verdict: WayVerdict) -> str:
 
 
 def summary(verdicts: Sequence[WayVerdict]) -> str:
-    """Means over the attributes by way, and the residual edit against the plain one where both are seen equally."""
+    """Means over the attributes by way, and residual edits against the plain ones that are seen equally often."""
     by_way: dict[str, dict[str, WayVerdict]] = {}
     for verdict in verdicts:
         by_way.setdefault(verdict.way, {})[verdict.attribute] = verdict
@@ -125,26 +137,26 @@ def summary(verdicts: Sequence[WayVerdict]) -> str:
     def mean(way: str, measure: str, names: Sequence[str]) -> float:
         return float(np.mean([getattr(by_way[way][name], measure) for name in names]))
 
-    def compared(way: str, names: Sequence[str], *, against: str = PLAIN) -> str:
-        gained = mean(way, "identity", names) - mean(against, "identity", names)
-        ratio = mean(way, "leakage", names) / mean(against, "leakage", names)
-        return f"cosine {gained:+.3f}, leakage {ratio:.2f} of the plain one's"
-
-    everything = list(by_way[PLAIN])
+    everything = list(by_way.get(PLAIN, {}))
     lines = [
         f"mean of {len(everything)}: {way:22} "
         + "  ".join(f"{name} {mean(way, name, everything):.3f}" for name in ("detection_rate", "identity", "leakage"))
         for way in by_way
     ]
-    equal = [
-        name
-        for name in everything
-        if abs(by_way[EQUAL][name].detection_rate - by_way[PLAIN][name].detection_rate) <= _WITHIN
-    ]
-    lines.append(f"seen equally often, within {_WITHIN:g}: {len(equal)} of {len(everything)} attributes")
-    for title, names in (("mean of these", equal), *((name, [name]) for name in ("Smiling", "Eyeglasses"))):
-        if names and set(names) <= set(equal):
-            lines.append(f"  {title}: {compared(EQUAL, names)}")
+    for way, against in ((EQUAL, PLAIN), (PER_FACE, PLAIN_EQUAL)):
+        equal = [
+            name
+            for name in everything
+            if abs(mean(way, "detection_rate", [name]) - mean(against, "detection_rate", [name])) <= _WITHIN
+        ]
+        lines.append(
+            f"{way} and {against}, seen equally often ({_WITHIN:g}): {len(equal)} of {len(everything)} attributes"
+        )
+        for title, names in (("mean of these", equal), *((name, [name]) for name in ("Smiling", "Eyeglasses"))):
+            if names and set(names) <= set(equal):
+                gained = mean(way, "identity", names) - mean(against, "identity", names)
+                ratio = mean(way, "leakage", names) / mean(against, "leakage", names)
+                lines.append(f"  {title}: cosine {gained:+.3f}, leakage {ratio:.2f} of the plain one's")
     return "\n".join(lines)
 
 

@@ -155,7 +155,7 @@ def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
     """It sees a smile in whatever is bright: the photograph's own, or brighter ones only."""
     shutil.copytree(models, "judged")
     judge = Classifier(16, 8, 2)
-    for bias, said in ((5.0, ""), (-5.0, ", Smiling 2.2")):
+    for bias, said in ((5.0, ""), (-5.0, ", Smiling 3")):
         with torch.no_grad():
             judge.head.weight.zero_()
             judge.head.bias.fill_(bias)
@@ -163,7 +163,7 @@ def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
         assert out.splitlines()[1] == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png"
     out = facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "judged", "-o", "new.png")
-    assert "Smiling 2.2" not in out, "a strength that is given is not searched"
+    assert "Smiling 3" not in out, "a strength that is given is not searched"
     other = Classifier(32, 8, 2)
     save_weights(Path("judged/judge.safetensors"), other.state_dict(), judge_facts(32, 8, ("Smiling", "Male")))
     line = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", fails=True)

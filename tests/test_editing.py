@@ -75,13 +75,13 @@ def test_residual_edits_keep_what_the_decoder_loses():
 
 
 def test_strengths_are_searched_for_each_face():
-    """The judge sees red above a half: in steps of 1.5 times 2 / 32 fifths, from 1 fifth 1.59375, from 2 0.5625."""
+    """Red is clear above 4 fifths: in steps of 2 times 2 / 32, from 1 fifth after 3.125, from 2 after 2.125."""
     faces = pictures([1, 0, 0], [2, 0, 3], [4, 0, 0])
     changes = [Change("Red", 2.0), Change("Green", 0.5)]
     found = Editor(Pixels(), VECTORS, changes, CPU, Judge(Colours(), COLOURS), ["Red"]).strengths(faces)
-    assert found.strengths.tolist() == [[1.59375, 0.5], [0.5625, 0.5], [2.0, 0.5]], "the last is red already"
+    assert found.strengths.tolist() == [[3.125, 0.5], [2.125, 0.5], [2.0, 0.5]], "the last is red already"
     assert found.found.tolist() == [[True, False], [True, False], [False, False]]
-    assert [found.describe(face) for face in range(3)] == [", Red 1.6", ", Red 0.56", ""]
+    assert [found.describe(face) for face in range(3)] == [", Red 3.1", ", Red 2.1", ""]
     assert Editor(Pixels(), VECTORS, changes, CPU).strengths(faces).strengths.tolist() == 3 * [[2.0, 0.5]]
     unknown = Editor(Pixels(), VECTORS, [Change("Wearing_Hat", 1.0)], CPU, Judge(Colours(), COLOURS), ["Wearing_Hat"])
     assert not unknown.strengths(faces).found.any()

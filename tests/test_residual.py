@@ -43,6 +43,11 @@ def test_the_sum_stays_in_the_range():
     assert edited.max() == 1 and kept_change(torch.zeros_like(images), with_patch(0.5)).max() == 0.5
 
 
+def test_a_weak_edit_is_kept_where_a_strong_one_is():
+    assert torch.allclose(change_mask(with_patch(0.3, 0.02)), change_mask(with_patch(0.003, 0.0002)), atol=1e-5)
+    assert not change_mask(torch.zeros(1, 3, SIDE, SIDE)).any()
+
+
 @pytest.mark.parametrize("side", [1, 2, 16])
 def test_images_of_any_size(side):
     change = torch.full((2, 3, side, side), 0.5)

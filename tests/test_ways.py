@@ -26,14 +26,14 @@ IMAGES = pictures([0, 1, 4], [1, 1, 4], [0, 1, 2])
 LABELS = np.array([[0, 1, 1], [0, 1, 1], [0, 1, 0]], np.int8)
 
 
-def judged(strength, searched=0, regions=None, asked="Red", vector=(1.0, 0, 0)):
+def judged(strength, searched=0, regions=None, most=9, asked="Red", vector=(1.0, 0, 0)):
     seen = IMAGES[:, 0, 0] / 255
     latents, embeddings = torch.from_numpy(seen).float(), torch.from_numpy(seen).float()
     judge = Judge()
     faces = Faces(
         Pixels(), judge, latents, LABELS, COLOURS, CPU, embed=judge.embedding, persons=embeddings
     )  # fmt: skip
-    ways = Ways(faces, IMAGES, seen, regions or {}, searched)
+    ways = Ways(faces, IMAGES, seen, regions or {}, most, searched)
     list(faces.judge_edits([Edit(asked, torch.tensor(vector), strength)], 9, observe=ways))
     return {verdict.way: verdict for verdict in ways.verdicts}
 
@@ -59,12 +59,12 @@ def test_the_residual_edit_keeps_what_the_decoder_loses():
 
 def test_strengths_per_face():
     found = judged(0.6, searched=2)
-    # Of the first two faces, in steps of 0.9 / 32: above 0.5 and above 0.3.
-    step = 0.9 / 32
-    expected = (np.ceil(0.5 / step) + np.ceil(0.3001 / step)) * step / 2
+    # Of the first two faces, in steps of 1.2 / 32: above 0.8 and above 0.6.
+    step = 1.2 / 32
+    expected = (np.ceil(0.8001 / step) + np.ceil(0.6001 / step)) * step / 2
     assert found[PER_FACE].faces == 2 and found[PER_FACE].detection_rate == 1
     assert found[PER_FACE].strength == pytest.approx(expected, abs=1e-4)
-    assert found[RESIDUAL].faces == 3
+    assert found[RESIDUAL].faces == 3 and judged(0.6, most=2)[RESIDUAL].faces == 2
 
 
 def test_how_much_of_the_photograph_changes():
@@ -116,4 +116,4 @@ def test_in_figures():
 def test_faces_without_embeddings_are_refused():
     faces = Faces(Pixels(), Judge(), torch.zeros(3, 3), LABELS, COLOURS, CPU)
     with pytest.raises(ValueError, match="embeddings"):
-        Ways(faces, IMAGES, np.zeros((3, 3)), {}, 1)
+        Ways(faces, IMAGES, np.zeros((3, 3)), {}, 1, 1)

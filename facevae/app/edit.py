@@ -16,7 +16,7 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.composite import composite
 from facevae.latents.arithmetic import lerp, slerp
 from facevae.latents.encoding import decode_all, posterior_means
-from facevae.latents.residual import kept_change, residual_edit, smallest_strengths
+from facevae.latents.residual import CLEARLY, SEARCHED_TO, kept_change, residual_edit, smallest_strengths
 from facevae.latents.vectors import AttributeVectors
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes, from_bytes
@@ -26,12 +26,6 @@ BATCH = 64
 
 FARTHEST = 3.0
 """Strengths of more than this are beyond what the autoencoder has seen of any face: a line says so."""
-
-SEARCHED_TO = 1.5
-"""Strengths are searched up to so many times the recommended one."""
-
-SEEN = 0.5
-"""The judge's probability above which it sees an attribute."""
 
 # Of red, green and blue (ITU-R BT.601), as Pillow makes grey of them.
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
@@ -115,9 +109,10 @@ class Editor:
         return kept_change(decode_all(self.vae, z, self.device), self._decoded(z, strengths)).numpy()
 
     def strengths(self, faces: np.ndarray) -> Searched:
-        """The strengths of each face's changes: where they are searched, the smallest with which the judge sees it.
+        """The strengths of each face's changes: where they are searched, the smallest with which the judge sees it
+        clearly.
 
-        Each attribute's alone, up to 1.5 times the recommended one. A face on which the judge sees the attribute
+        Each attribute's alone, up to twice the recommended one. A face on which the judge sees the attribute
         without any change gets the recommended one, and so do all without a judge that knows it.
         """
         strengths = self.common.repeat(len(faces), 1)
@@ -127,7 +122,7 @@ class Editor:
             return Searched(self.changes, strengths, found)
         z, images = posterior_means(self.vae, faces, self.device), from_bytes(faces)
         before = decode_all(self.vae, z, self.device)
-        shown = self._seen(images)
+        shown = self._seen(images, 0.5)
         for column in wanted:
             attribute = self.changes[column].attribute
             if attribute not in self.judge.names:
@@ -136,7 +131,7 @@ class Editor:
 
             def seen(tried: Tensor, column: int = column, place: int = place) -> Tensor:
                 after = decode_all(self.vae, z + tried[:, None] * self.vectors[column], self.device)
-                return self._seen(residual_edit(images, before, after))[:, place]
+                return self._seen(residual_edit(images, before, after), CLEARLY)[:, place]
 
             smallest = smallest_strengths(seen, len(faces), SEARCHED_TO * float(self.common[column]))
             found[:, column] = ~shown[:, place]
@@ -147,11 +142,11 @@ class Editor:
         return decode_all(self.vae, z + strengths @ self.vectors, self.device)
 
     @torch.no_grad()
-    def _seen(self, images: Tensor) -> Tensor:
-        """What the judge sees on images, (N, A) bool."""
+    def _seen(self, images: Tensor, probability: float) -> Tensor:
+        """What the judge sees on images with more than this probability, (N, A) bool."""
         assert self.judge is not None
         parts = (self.judge.network(part.to(self.device)) for part in images.split(BATCH))
-        return torch.cat([logits.float().sigmoid().cpu() > SEEN for logits in parts])
+        return torch.cat([logits.float().sigmoid().cpu() > probability for logits in parts])
 
 
 def add_change(photograph: Photograph, matrix: np.ndarray, change: np.ndarray) -> Photograph:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facevae.evaluation.edits import Edit, Faces
-from facevae.latents.residual import residual_edit, smallest_strengths
+from facevae.latents.residual import CLEARLY, SEARCHED_TO, residual_edit, smallest_strengths
 from facevae.nn.layers import as_bytes, from_bytes
 
 PLAIN, RESIDUAL, PER_FACE = WAYS = ("plain", "residual", "residual_per_face")
@@ -23,9 +23,6 @@ _CHANGED_LEVELS = 2
 
 # An attribute's region are the pixels that its change moves by this share, at least, of the pixel that it moves most.
 _REGION_SHARE = 0.25
-
-# With strengths searched per face up to this many times the common one.
-_FARTHEST = 1.5
 
 
 @dataclass(frozen=True)
@@ -58,16 +55,23 @@ class Ways:
 
     `images`: the faces' photographs, (N, S, S, 3) uint8; `seen`: the judge's probabilities on them, (N, A); `regions`:
     by attribute the region, (S, S) bool, where the truth is known; elsewhere it is where the edits themselves change
-    the reconstructions most, on average. `searched`: on how many of the faces a strength for each is searched.
+    the reconstructions most, on average. Judged are the first `most` of the faces that are edited, and strengths for
+    each searched on the first `searched`.
     """
 
     def __init__(
-        self, faces: Faces, images: np.ndarray, seen: np.ndarray, regions: Mapping[str, np.ndarray], searched: int
+        self,
+        faces: Faces,
+        images: np.ndarray,
+        seen: np.ndarray,
+        regions: Mapping[str, np.ndarray],
+        most: int,
+        searched: int,
     ) -> None:
         if faces.embed is None or faces.persons is None:
             raise ValueError("faces with embeddings")
         self.faces, self.images, self.seen, self.regions = faces, images, seen, regions
-        self.searched = searched
+        self.most, self.searched = most, searched
         self.verdicts: list[WayVerdict] = []
         # Reconstructions by the face's number: the faces that lack one attribute are mostly those that lack another.
         self.before: dict[int, Tensor] = {}
@@ -76,6 +80,9 @@ class Ways:
         self, asked: Edit, rows: np.ndarray, edited: Tensor, probabilities: np.ndarray, embeddings: Tensor
     ) -> None:
         """Judge an edit of faces `rows` of which the plain images, (n, 3, S, S), and what they look like are known."""
+        rows, edited, probabilities, embeddings = (
+            part[: self.most] for part in (rows, edited, probabilities, embeddings)
+        )
         images, before = from_bytes(self.images[rows]), self._reconstructions(rows)
         region = self.regions.get(asked.attribute)
         if region is None:
@@ -101,9 +108,9 @@ class Ways:
 
         def seen(strengths: Tensor) -> Tensor:
             edits = self._residual(asked.vector, strengths, rows, images, before)
-            return torch.from_numpy(self.faces.look_at(edits, embed=False)[0][:, column] > 0.5)
+            return torch.from_numpy(self.faces.look_at(edits, embed=False)[0][:, column] > CLEARLY)
 
-        return smallest_strengths(seen, len(rows), _FARTHEST * asked.strength)
+        return smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength)
 
     def _residual(self, vector: Tensor, strengths: Tensor, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
         latents = self.faces.latents[rows] + strengths[:, None] * vector

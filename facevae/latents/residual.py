@@ -2,7 +2,7 @@
 
 `decode(z + s v)` shows a face with all the blur of the autoencoder. The photograph x plus the difference of two
 decodings, x + m (decode(z + s v) - decode(z)), is sharp wherever nothing changes; the mask m in [0, 1] leaves out the
-small changes that the vector makes everywhere, of light, of colours, of what correlates with the attribute.
+small changes that the vector makes everywhere, of light and of colours.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Where the blurred change, the largest of the three colours', is below the first nothing is kept, above the second all.
-_NOTHING, _ALL = 0.03, 0.12
+# Nothing is kept where the blurred change is below the first share of the largest in that image, all above the second.
+# A narrower mask needs more strength to be seen, by which unseen real faces lost more than it kept of them.
+_NOTHING, _ALL = 0.05, 0.25
 
 # Standard deviation of the blur, as a share of the image's side.
 _BLUR = 1 / 40
+
+SEARCHED_TO = 2.0
+"""A strength for each face is searched up to so many times the one that is recommended for all."""
+
+CLEARLY = 0.8
+"""The judge's probability above which a strength is enough: at a half a person sees hardly anything of glasses."""
 
 
 def residual_edit(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -35,10 +42,12 @@ def kept_change(before: Tensor, after: Tensor) -> Tensor:
 def change_mask(change: Tensor) -> Tensor:
     """How much of a change is kept where: (N, 3, S, S) -> (N, 1, S, S) in [0, 1], soft.
 
-    By the change's own size, the largest of the three colours', blurred: 0 below 0.03, 1 above 0.12 of the whole range.
+    By the change's own size, the largest of the three colours', blurred: 0 below 0.05 of where it is largest in that
+    image, 1 above 0.25. Relative, so that a weak edit is kept in the same place as a strong one.
     """
     size = _blurred(change.abs().amax(1, keepdim=True), _BLUR * change.shape[-1])
-    t = ((size - _NOTHING) / (_ALL - _NOTHING)).clamp(0, 1)
+    share = size / size.amax((2, 3), keepdim=True).clamp_min(torch.finfo(size.dtype).tiny)
+    t = ((share - _NOTHING) / (_ALL - _NOTHING)).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 

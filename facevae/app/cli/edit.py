@@ -31,8 +31,8 @@ def edit(
             metavar="NAME[=STRENGTH]",
             show_default="none: at least one is needed",
             help="What to change, as `facevae attributes` names it, and how much: 1 is a typical face that has it, "
-            "negative removes; without a strength the smallest with which the judge sees it on that face. May be given "
-            "several times.",
+            "negative removes; without a strength the smallest with which the judge clearly sees it there. May be "
+            "given several times.",
         ),
     ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
