@@ -14,12 +14,12 @@ from torch import nn
 from facevae.alignment.boxes import find_boxes
 from facevae.alignment.finder import Face, FaceFinder, load_finder
 from facevae.alignment.pictures import no_face, place_face
+from facevae.alignment.similarity import compose, corner_error, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.textures import texture
 from facevae.alignment.views import Pyramid
 from facevae.app.framing import Framing, cut_square
 from facevae.app.portraits import PortraitFrame
 from facevae.imaging.frames import SquareFrame
-from facevae.imaging.similarity import compose, corner_error, inverse, moved, scale_of, similarity, turn_of
 from facevae.models.aligner import VIEW, Aligner, centres
 from facevae.training.aligner import aligner_terms
 from facevae.training.loop.step import StepContext

@@ -24,6 +24,7 @@ from torch import nn
 from typer.main import get_command
 
 from bench.rooms import ROOT
+from facevae.alignment.composite import composite, square_matrix
 from facevae.app import portraits
 from facevae.app.cli.attributes import attribute_rows
 from facevae.app.cli.edit import MULTIPLES
@@ -35,7 +36,6 @@ from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
 from facevae.imaging import unread
 from facevae.imaging.codec import FORMATS, encode_png
-from facevae.imaging.composite import composite, square_matrix
 from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means, prior_draws
 from facevae.latents.mixture import Mixture, save_mixture

@@ -7,10 +7,10 @@ from colour_models import COLOURS, Pixels, pictures
 from colour_models import Judge as Colours
 from raw_data import one_line
 
+from facevae.alignment.composite import square_matrix
 from facevae.app.edit import Change, Editor, add_change, choose_changes, interpolate_faces, reconstruct_faces
 from facevae.app.models import Judge
 from facevae.app.photographs import Photograph
-from facevae.imaging.composite import square_matrix
 from facevae.latents.vectors import AttributeVectors, Recommendation
 
 CPU = torch.device("cpu")

@@ -102,8 +102,8 @@ def hostile(tmp_path_factory):
 
 def take(tmp_path: Path, hostile: Path, on_bad_image: str) -> Path:
     celeba = {
-        "path": str(hostile), "images": [], "attributes": [], "partitions": [HERE], "identities": [HERE], "landmarks": [],
-        "on_bad_image": on_bad_image,
+        "path": str(hostile), "images": [], "attributes": [], "partitions": [HERE], "identities": [HERE],
+        "landmarks": [], "on_bad_image": on_bad_image,
     }  # fmt: skip
     params = make_params(tmp_path, download__source="celeba", download__celeba=celeba)
     download.main(workers=1, params=params, output=tmp_path / "data/raw", downloads=tmp_path / "downloads")

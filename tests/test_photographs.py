@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 from raw_data import one_line, photo
 
 from facevae.app.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
+from facevae.app.png import encode_planes, kept_chunks
 from facevae.imaging.codec import decode
-from facevae.imaging.png import encode_planes, kept_chunks
 
 RGB = photo(3, 30, 22)
 ALPHA = np.tile(np.arange(30, dtype=np.uint8) * 8, (22, 1))
@@ -113,7 +113,7 @@ def test_the_file_keeps_its_orientation_and_the_edit_is_upright(orientation, kin
 
 
 def test_sixteen_bits_that_lie_on_their_side():
-    from facevae.imaging.png import described_by
+    from facevae.app.png import described_by
 
     photograph = read(encode_planes(DEEP[..., :3], described_by(None, exif(6).tobytes())))
     assert np.array_equal(photograph.pixels, np.rot90(DEEP[..., :3], 3))

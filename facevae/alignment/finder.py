@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from facevae.alignment.boxes import FINEST, LONGEST, find_boxes
+from facevae.alignment.similarity import compose, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.views import SIDE, Pyramid
-from facevae.imaging.similarity import compose, inverse, moved, scale_of, similarity, turn_of
 from facevae.models.aligner import Aligner, from_metadata
 from facevae.nn.model_files import load_model, readable
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from facevae.alignment.similarity import compose, inverse, similarity
 from facevae.alignment.textures import texture
-from facevae.imaging.similarity import compose, inverse, similarity
 
 # What a face's features take of the aligned image's shorter side, measured from its centre: an ellipse that hides them.
 _FEATURES_CENTRE, _FEATURES_RADII = (0.0, 0.09), (0.29, 0.36)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from facevae.imaging.similarity import scale_of
+from facevae.alignment.similarity import scale_of
 from facevae.models.aligner import VIEW
 
 SIDE = 2.0

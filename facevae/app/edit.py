@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facevae.alignment.composite import composite
 from facevae.app.models import Judge
 from facevae.app.photographs import Photograph
 from facevae.core.errors import FacevaeError
-from facevae.imaging.composite import composite
 from facevae.latents.arithmetic import lerp, slerp
 from facevae.latents.encoding import decode_all, posterior_means
 from facevae.latents.residual import CLEARLY, SEARCHED_TO, kept_change, residual_edit, smallest_strengths

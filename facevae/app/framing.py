@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from facevae.alignment.finder import Face, FaceFinder, load_finder
+from facevae.alignment.similarity import compose, scale_of
 from facevae.alignment.views import Pyramid
 from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
-from facevae.imaging.similarity import compose, scale_of
 
 Way = Literal["auto", "centre", "aligned"]
 
@@ -25,7 +25,7 @@ LEAST_SCALE = 0.5
 class FramedFace:
     """A face of a photograph: `pixels` (S, S, 3) uint8, the model's square, and `words` that say which and where.
 
-    `matrix` (2, 3) takes places in the square to places in the photograph, as imaging/composite.py counts them.
+    `matrix` (2, 3) takes places in the square to places in the photograph, as alignment/composite.py counts them.
     """
 
     pixels: np.ndarray

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from facevae.app.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import decode
 from facevae.imaging.names import IMAGE_SUFFIXES
-from facevae.imaging.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 
 _ORIENTATION = 0x0112
 

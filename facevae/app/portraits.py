@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from facevae.alignment.composite import square_matrix
 from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import FORMATS, decode, fitted_size, resize_to_fill
-from facevae.imaging.composite import square_matrix
 from facevae.imaging.frames import SquareFrame, VaeCrop
 from facevae.imaging.names import IMAGE_SUFFIXES
 from facevae.imaging.unread import HEIC_SUFFIXES, has_heic, unread_ending
@@ -60,7 +60,7 @@ class PortraitFrame:
     def matrix(self, image: np.ndarray) -> np.ndarray:
         """Where in such an image the square is: takes (x, y, 1) in the square to (x, y) in the image, (2, 3).
 
-        In the coordinates of facevae/imaging/composite.py.
+        In the coordinates of facevae/alignment/composite.py.
         """
         height, width = image.shape[:2]
         crop, side = self.square.crop, self.square.size

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from facevae.alignment.finder import Face, FaceFinder
 from facevae.alignment.pictures import no_face, place_face
+from facevae.alignment.similarity import compose, corner_error, corners, moved
 from facevae.core.params import Section
-from facevae.imaging.similarity import compose, corner_error, corners, moved
 from facevae.jobs.progress import track
 
 COLUMNS = ("picture", "image", "found", "corner_error", "logit", "scale", "degrees")

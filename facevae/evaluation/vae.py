@@ -249,7 +249,7 @@ def evaluate_autoencoder(
         persons = judged.embeddings if embed == judge.embedding else embed_all(embed, images, device)
         able = possible(labels, arrays.attributes["train"], names, vectors.context)
         faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
-        # Half of the faces, and few of those with strengths searched, which costs seven edits each: a fifth of the time.
+        # Half of the faces, and few of those with searched strengths, which cost seven edits each: a fifth of the time.
         some = -(-settings.edited_faces // 2)
         ways = Ways(faces, images, judged.probabilities, truth.regions, some, settings.compared_faces)
         verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces, ways)
