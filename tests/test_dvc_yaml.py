@@ -17,7 +17,6 @@ from project_copy import leaves
 
 from bench.rooms import (
     MOST_OF_A_ROOM,
-    READING,
     ROOT,
     closure,
     closure_files,
@@ -103,8 +102,6 @@ def test_code_deps_cover_the_import_closure(stage):
     needed = closure_files(module_of(stage))
     assert needed <= declared, f"{stage}: missing {sorted(needed - declared)}; run make deps"
     if stage.startswith("train_"):
-        declared -= {path for room in READING for path in room_files(room)}
-        needed -= {path for room in READING for path in room_files(room)}
         assert declared == needed, f"{stage}: a training does not import {sorted(declared - needed)}; run make deps"
     for dep in filter(is_code, STAGES[stage]["deps"]):
         assert len(covered(dep) & needed) > MOST_OF_A_ROOM * len(covered(dep)), f"{stage} uses little of {dep}"
