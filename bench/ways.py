@@ -32,7 +32,7 @@ from facevae.nn.model_files import load_model
 # Residual edits seen as often as plain ones at the recommended strength; plain ones seen as often as those per face.
 EQUAL, PLAIN_EQUAL = "residual_equally_seen", "plain_equally_seen"
 
-# Shares of faces that differ by less count as equal.
+# Shares of faces that differ by no more count as equal; of few faces one is more than that.
 _WITHIN = 0.01
 
 # The strength that is seen equally often is searched up to so many times the recommended one.
@@ -101,7 +101,7 @@ def judge_attribute(
         """The way's verdict at the strength whose detection rate is the nearest, by bisection."""
         low, high, best = 0.0, _FARTHEST * strength, found[way]
         for _ in range(7):
-            if abs(best.detection_rate - target) <= _WITHIN:
+            if equal(best.detection_rate, target, best.faces):
                 break
             middle = (low + high) / 2
             tried = at(middle)[way]
@@ -117,6 +117,11 @@ def judge_attribute(
         found[PER_FACE],
         replace(equally(PLAIN, found[PER_FACE].detection_rate), way=PLAIN_EQUAL),
     ]
+
+
+def equal(rate: float, other: float, faces: int) -> bool:
+    """Whether two shares of so many faces are as good as the same: within a point, or by one face."""
+    return abs(rate - other) <= max(_WITHIN, 1 / faces) + 1e-9
 
 
 def line(verdict: WayVerdict) -> str:
@@ -144,16 +149,16 @@ def summary(verdicts: Sequence[WayVerdict]) -> str:
         for way in by_way
     ]
     for way, against in ((EQUAL, PLAIN), (PER_FACE, PLAIN_EQUAL)):
-        equal = [
+        same = [
             name
             for name in everything
-            if abs(mean(way, "detection_rate", [name]) - mean(against, "detection_rate", [name])) <= _WITHIN
+            if equal(by_way[way][name].detection_rate, by_way[against][name].detection_rate, by_way[way][name].faces)
         ]
         lines.append(
-            f"{way} and {against}, seen equally often ({_WITHIN:g}): {len(equal)} of {len(everything)} attributes"
+            f"{way} and {against}, seen equally often ({_WITHIN:g}): {len(same)} of {len(everything)} attributes"
         )
-        for title, names in (("mean of these", equal), *((name, [name]) for name in ("Smiling", "Eyeglasses"))):
-            if names and set(names) <= set(equal):
+        for title, names in (("mean of these", same), *((name, [name]) for name in ("Smiling", "Eyeglasses"))):
+            if names and set(names) <= set(same):
                 gained = mean(way, "identity", names) - mean(against, "identity", names)
                 ratio = mean(way, "leakage", names) / mean(against, "leakage", names)
                 lines.append(f"  {title}: cosine {gained:+.3f}, leakage {ratio:.2f} of the plain one's")

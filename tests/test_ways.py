@@ -5,6 +5,7 @@ import pytest
 import torch
 from colour_models import COLOURS, Judge, Pixels, directions, pictures
 
+from bench.ways import EQUAL, equal, judge_attribute, line, summary
 from facevae.celeba.pairs import Pairs
 from facevae.evaluation.counterfactual import WAY_SCORE_COLUMNS, score_counterfactuals
 from facevae.evaluation.edits import Edit, Faces
@@ -19,6 +20,7 @@ from facevae.evaluation.ways import (
     residual_metrics,
     ways_summary,
 )
+from facevae.latents.vectors import Recommendation
 
 CPU = torch.device("cpu")
 # In fifths. The decoder loses the blue.
@@ -111,6 +113,25 @@ def test_in_figures():
     assert [line.split(" edits")[0] for line in lines] == ["plain", "residual", "residual per face"]
     assert "0.500 of the drawn change" in lines[1] and "drawn" not in lines[0]
     assert tuple(rows[0]) == COLUMNS
+
+
+def test_ways_that_are_seen_equally_often():
+    """The first two faces need 0.5 and 0.3 of red; the plain edit at 0.35 is seen on one of three, as on one of 0.2."""
+    seen = torch.from_numpy(IMAGES[:, 0, 0]).float() / 255
+    faces = Faces(Pixels(), Judge(), seen, LABELS, COLOURS, CPU, embed=Judge().embedding, persons=seen)
+    vectors = directions([Recommendation(0.35)], Red=[5, 0, 0])
+    plain, residual, equally, per_face, plain_equally = judge_attribute(faces, IMAGES, seen.numpy(), vectors, "Red", 9)
+    assert [way.detection_rate for way in (plain, residual, equally)] == pytest.approx([1 / 3] * 3)
+    assert equally.strength == plain.strength and equally.way == EQUAL
+    # Up to twice the recommended strength: 0.7 is clear on the second face alone, but seen on all.
+    assert per_face.detection_rate == plain_equally.detection_rate == 1 and plain_equally.strength > 0.5
+    assert judge_attribute(faces, IMAGES, seen.numpy(), directions(Green=[5, 0, 0]), "Green", 9) == []
+    text = summary([plain, residual, equally, per_face, plain_equally])
+    assert f"{EQUAL} and {PLAIN}, seen equally often (0.01): 1 of 1 attributes" in text
+    gained = equally.identity - plain.identity
+    assert f"mean of these: cosine {gained:+.3f}, leakage 0.00 of the plain one's" in text
+    assert "psnr" not in text and "Red" in line(plain)
+    assert equal(0.5, 0.51, 1000) and not equal(0.5, 0.52, 1000) and equal(0.5, 0.52, 50)
 
 
 def test_faces_without_embeddings_are_refused():
