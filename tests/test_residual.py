@@ -64,3 +64,8 @@ def test_the_smallest_strength_of_each_face():
     found = smallest_strengths(seen, 5, 2.0, steps=5)
     assert found.tolist() == [0.125, 0.5, 2.0, 2.0, 0.0625] and len(asked) == 6
     assert (found >= needed)[[0, 1, 2, 4]].all()
+
+
+def test_where_too_much_hides_it_less_is_found():
+    found = smallest_strengths(lambda strengths: (strengths >= 0.5) & (strengths < 1.5), 1, 2.0, steps=5)
+    assert found.tolist() == [0.5]

@@ -55,13 +55,15 @@ def smallest_strengths(seen: Callable[[Tensor], Tensor], count: int, most: float
     """For each of `count` faces the smallest strength with which its attribute is seen, (count,), by bisection.
 
     `seen`: strengths (count,) -> (count,) bool, all faces at once; it is asked `steps` + 1 times. A strength is found
-    to most / 2^steps, rounded up, so that with it the attribute is seen; where it is not seen at `most`, it is that.
+    to most / 2^steps, rounded up, so that with it the attribute is seen; where that is so at none that was tried, it is
+    `most`.
     """
     low, high = torch.zeros(count), torch.full((count,), most)
     reachable = seen(high)
     for _ in range(steps):
         middle = (low + high) / 2
         found = seen(middle)
+        reachable = reachable | found  # too much of a change can hide what less of it shows
         low, high = torch.where(found, low, middle), torch.where(found, middle, high)
     return torch.where(reachable, high, most)
 
