@@ -151,9 +151,7 @@ class VaeReport:
         parts = {"attributes of reconstructions": "judge_accuracy" in vae, "Frechet distances": frechet}
         missing = [part for part, found in (parts | {"probe": probe, "edits": edits}).items() if not found]
         if missing:
-            lines.append(
-                f"not measured, since no attribute, or too few, have enough images of both kinds: {', '.join(missing)}"
-            )
+            lines.append(f"not measured, for want of an attribute or of faces that show it: {', '.join(missing)}")
         lines += ways_summary(self.tables["ways"][1], self.tables["counterfactual_ways"][1])
         return "\n".join([*lines, methods_summary(self.tables["methods"][1], self.tables["method_strengths"][1])])
 
