@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from raw_data import photo
+from raw_data import photo, write_entries
 
-from bench import peaks, preparation, sets, stand_in
+from bench import layouts, peaks, preparation, sets, stand_in
 from bench.formats import FORMATS, Cost, decode_as, encode_as
 from bench.preparing import DAE_STAGES, VAE_STAGES, WAYS, run_stage, usual_array
 from bench.rooms import ROOT
@@ -147,3 +147,17 @@ def test_layout_is_the_whole_pipeline_in_proportion(drawn):
     assert noisy == pytest.approx(1000 * 220 * 180 * 3, rel=0.01), "as many as params.yaml says"
     timings = {"dvc status": {"full": [overhead.Timing(5.0, 2.0)], "empty": [overhead.Timing(1.0, 0.5)]}}
     assert rows(overhead.table(timings)) == [["dvc status", "5.00 s", "3.00 s", "1.00 s", "0.50 s", "2.50 s"]]
+
+
+def test_two_layouts_of_the_same_faces(tmp_path):
+    archive = write_entries(
+        tmp_path / "a.zip", {f"img_align_celeba/{number}.jpg": b"%d" % number for number in range(5)}
+    )
+    flat, nested = layouts.unpack(archive, tmp_path / "made", persons=2)
+    assert sorted(path.name for path in flat.iterdir()) == [f"{number}.jpg" for number in range(5)]
+    assert sorted(path.relative_to(nested).as_posix() for path in nested.rglob("*.jpg")) == [
+        "person_00000/0.jpg", "person_00000/2.jpg", "person_00000/4.jpg", "person_00001/1.jpg", "person_00001/3.jpg",
+    ]  # fmt: skip
+    one, many = layouts.LAYOUTS
+    found = {("check", one): [2.0, 9.0, 1.0], ("check", many): [4.0, 4.0, 5.0]}
+    assert rows(layouts.table(found)) == [["check", "2.00 s", "4.00 s", "0.50"]]
