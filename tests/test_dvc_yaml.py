@@ -21,7 +21,6 @@ from bench.rooms import (
     closure,
     closure_files,
     modules,
-    room_files,
     source_tree,
     with_code_deps,
 )

@@ -1,4 +1,4 @@
-"""Faces found in pictures of any size and brought to the aligned images' frame; pictures to learn and measure it on.
+"""Faces found in pictures of any size, brought to the aligned images' frame and back; pictures to learn and measure on.
 
-Imports core, imaging, nn and models.
+Imports nn and models.
 """
