@@ -69,7 +69,7 @@ def main(
     save_vectors(output, vectors)
     stable = stability(posteriors.upright, labels["train"], names, settings)
     rows = vector_table(vectors, labels["train"], names, stable)
-    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=("stability", "flipped", "leakage"))
+    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=("stability", "success_rate", "leakage"))
     write_table(results / "cosines.csv", cosine_table(vectors), ("attribute", *vectors.names))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)

@@ -34,7 +34,7 @@ def main(
     from facevae.core.files import atomic_folder
     from facevae.core.params import load_section
     from facevae.data.arrays import open_vae
-    from facevae.figures.latents import LatentExploration, check_fit, draw_explorations
+    from facevae.figures.latents import LatentExploration, check_explorable, draw_explorations
     from facevae.latents.posteriors import load_posteriors
     from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on
@@ -45,7 +45,7 @@ def main(
     vae, metadata = load_model(model, "vae", from_metadata)
     chosen = measure_on(device, vae.settings.threads)
     posteriors = load_posteriors(latents, data.counts)
-    attribute = check_fit(data, posteriors, metadata, settings)
+    attribute = check_explorable(data, posteriors, metadata, settings)
     settings = settings.model_copy(update={"attribute": attribute})
     with atomic_folder(results / "pictures") as pictures:
         draw_explorations(pictures, vae.to(chosen), data, posteriors, settings, chosen)

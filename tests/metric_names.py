@@ -13,8 +13,7 @@ NAMES = {
     "train_identity": ("identity.persons", "identity.roc_auc", "identity.equal_error_rate"),
     "evaluate_aligner": ("aligner.found", "aligner.corner_error"),
     "evaluate_dae": (
-        "dae.psnr_db", "dae.ssim", "dae.bce", "dae.bce_above_floor", "dae.psnr_db_noisy", "dae.ssim_noisy",
-        "dae.sweep_psnr_db",
+        "dae.psnr_db", "dae.ssim", "dae.bce", "dae.psnr_db_noisy", "dae.sweep_psnr_db",
     ),
     "evaluate_vae": (
         "vae.psnr_db", "vae.ssim", "vae.lpips", "vae.kl_nats", "vae.active_dimensions", "vae.judge_accuracy",
@@ -22,9 +21,9 @@ NAMES = {
         "frechet.train_images", "frechet.reconstructions", "frechet.mixture_samples", "frechet.prior_samples",
         "probe.accuracy", "probe.balanced_accuracy", "probe.roc_auc",
         "vectors.roc_auc",
-        "edits.detection_rate", "edits.detection_rate_all", "edits.success_rate", "edits.leakage",
+        "edits.detection_rate", "edits.success_rate", "edits.leakage",
         "edits.identity_kept", "edits.explained_change", "edits.lowest_explained_change",
-        "residual.identity", "residual.leakage", "residual.explained_change",
+        "residual.identity", "residual.explained_change",
     ),
 }  # fmt: skip
 

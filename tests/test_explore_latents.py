@@ -12,7 +12,7 @@ from raw_data import files_below, one_line
 
 from facevae.data.arrays import open_vae
 from facevae.figures import latents as latent_pictures
-from facevae.figures.latents import LatentExploration, check_fit, choose_analogies, draw_explorations
+from facevae.figures.latents import LatentExploration, check_explorable, choose_analogies, draw_explorations
 from facevae.latents.posteriors import Posteriors, encode_splits, save_posteriors
 from facevae.models.vae import Vae, metadata_of
 from facevae.nn.model_files import save_weights
@@ -213,15 +213,15 @@ def facts(**changes):
 
 def test_what_does_not_fit():
     arrays, posteriors = colours()
-    check_fit(arrays, posteriors, facts(), settings(attribute="Red"))
+    check_explorable(arrays, posteriors, facts(), settings(attribute="Red"))
     with one_line("explore_latents.attribute", "one of Red, Green, Blue", "found Purple;"):
-        check_fit(arrays, posteriors, facts(), settings(attribute="Purple"))
+        check_explorable(arrays, posteriors, facts(), settings(attribute="Purple"))
     with one_line("explore_latents.attribute", "one test image with", "found 0 with Blue and 8 without"):
-        check_fit(arrays, posteriors, facts(), settings(attribute="Blue"))
+        check_explorable(arrays, posteriors, facts(), settings(attribute="Blue"))
     with one_line("the VAE", "of 1-pixel images", "one of 64-pixel images"):
-        check_fit(arrays, posteriors, facts(image_size=64), settings(attribute="Red"))
+        check_explorable(arrays, posteriors, facts(image_size=64), settings(attribute="Red"))
     with one_line("the latents", "latents of 5 dimensions", "found of 3", "stages.encode"):
-        check_fit(arrays, posteriors, facts(settings={"latent_dim": 5}), settings(attribute="Red"))
+        check_explorable(arrays, posteriors, facts(settings={"latent_dim": 5}), settings(attribute="Red"))
 
 
 @pytest.mark.parametrize(("lacking", "having", "fits"), [(2, 1, True), (1, 5, False), (0, 3, False), (3, 0, False)])
@@ -230,11 +230,11 @@ def test_faces_for_one_analogy_are_needed(lacking, having, fits):
     arrays = vae_arrays({"test": np.zeros((lacking + having, 1, 1, 3), np.uint8)}, labels, ("Red",))
     posteriors = SimpleNamespace(mu={"test": torch.zeros(lacking + having, 3)})
     if fits:
-        check_fit(arrays, posteriors, facts(), settings(attribute="Red"))
+        check_explorable(arrays, posteriors, facts(), settings(attribute="Red"))
         assert choose_analogies(labels["test"], 0, np.zeros((3, 3)), 4, 0).shape == (1, 3)
     else:
         with one_line("explore_latents.attribute", f"{having} with Red and {lacking} without", "choose another"):
-            check_fit(arrays, posteriors, facts(), settings(attribute="Red"))
+            check_explorable(arrays, posteriors, facts(), settings(attribute="Red"))
 
 
 # --- the stage

@@ -23,17 +23,17 @@ def recommended(vectors, labels=NOBODY, images=IMAGES, **changes):
     return found.recommended
 
 
-@pytest.mark.parametrize(("success", "strength", "flipped"), [(0.5, 1.0, 0.5), (0.75, 2.0, 0.75), (0.9, 3.0, 1.0)])
-def test_the_smallest_strength_that_flips_enough(success, strength, flipped):
+@pytest.mark.parametrize(("success", "strength", "success_rate"), [(0.5, 1.0, 0.5), (0.75, 2.0, 0.75), (0.9, 3.0, 1.0)])
+def test_the_smallest_strength_that_flips_enough(success, strength, success_rate):
     (found,) = recommended(directions(Red=[1, 0.5, 0]), success=success)
-    assert (found.strength, found.flipped) == (strength, flipped)
+    assert (found.strength, found.success_rate) == (strength, success_rate)
     # Green moves by a tenth per unit, blue, which the decoder loses, not.
     assert found.leakage == pytest.approx(strength * 0.1 / 2, abs=1e-5)
 
 
 def test_where_none_gets_there_the_one_that_flips_most():
     (found,) = recommended(directions(Red=[1, 0, 0]), success=0.9, strengths=[0.25, 1.0, 1.25])
-    assert (found.strength, found.flipped) == (1.0, 0.5)
+    assert (found.strength, found.success_rate) == (1.0, 0.5)
 
 
 def test_the_strengths_are_those_of_the_method_that_edits_use():
@@ -52,4 +52,4 @@ def test_what_cannot_be_seen_or_asked_has_a_strength_of_one():
 
 def test_only_so_many_faces_are_asked():
     (found,) = recommended(directions(Red=[1, 0, 0]), faces=1, success=1.0)
-    assert (found.strength, found.flipped) == (3.0, 1.0)
+    assert (found.strength, found.success_rate) == (3.0, 1.0)

@@ -172,11 +172,11 @@ def test_the_table():
     assert rows == [
         {
             "attribute": "Young", "images_with": 10, "images_without": 10, "stability": 0.75, "strength": 0.5,
-            "flipped": 1.0, "leakage": 0.25, "length_regression": 5.0, "length_balanced": 10.0,
+            "success_rate": 1.0, "leakage": 0.25, "length_regression": 5.0, "length_balanced": 10.0,
         },
         {
             "attribute": "Smiling", "images_with": 10, "images_without": 10, "stability": "", "strength": 1.0,
-            "flipped": "", "leakage": "", "length_regression": 2.0, "length_balanced": 1.0,
+            "success_rate": "", "leakage": "", "length_regression": 2.0, "length_balanced": 1.0,
         },
     ]  # fmt: skip
     assert cosine_table(vectors)[1] == {"attribute": "Smiling", "Young": pytest.approx(0.8), "Smiling": 1.0}

@@ -60,7 +60,7 @@ class DenoisingReport:
         ]
 
 
-_METRICS = ("psnr_db", "ssim", "bce", "bce_above_floor", "psnr_db_noisy", "ssim_noisy")
+_METRICS = ("psnr_db", "ssim", "bce", "psnr_db_noisy")
 
 # Of what the measures with a suffix are. The clean image is the best answer: its own entropy is the BCE's floor.
 _ANSWERS = {"denoised": "", "noisy": "_noisy", "constant_colour": "_constant_colour", "clean": "_floor"}

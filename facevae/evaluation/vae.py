@@ -194,7 +194,7 @@ def check_evaluable(
 _RECONSTRUCTION_METRICS = ("psnr_db", "ssim", "lpips", "kl_nats", "active_dimensions")
 _RETENTION_METRICS = ("judge_accuracy", "judge_balanced_accuracy", "largest_attribute_loss")
 _PROBE_METRICS = ("accuracy", "balanced_accuracy", "roc_auc")
-_EDIT_METRICS = ("detection_rate", "detection_rate_all", "success_rate", "leakage", "identity_kept")
+_EDIT_METRICS = ("detection_rate", "success_rate", "leakage", "identity_kept")
 
 _OF_RECOMMENDED_EDITS_ALONE = ("identity", "identity_reconstruction", "identity_kept", "detection_rate_all")
 

@@ -165,7 +165,7 @@ def residual_metrics(verdicts: Sequence[WayVerdict], way_scores: Rows) -> dict[s
     share of the true change that it makes; what is not known is left out.
     """
     rows = [vars(verdict) for verdict in verdicts]
-    found = {name: mean_of(rows, RESIDUAL, name) for name in ("identity", "leakage") if rows}
+    found = {"identity": mean_of(rows, RESIDUAL, "identity")} if rows else {}
     return found | ({"explained_change": mean_of(way_scores, RESIDUAL, "explained_change")} if way_scores else {})
 
 

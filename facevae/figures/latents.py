@@ -57,7 +57,7 @@ class LatentExploration(Section):
     seed: int = Field(ge=0, lt=2**32)
 
 
-def check_fit(
+def check_explorable(
     arrays: VaeArrays, posteriors: Posteriors, vae_metadata: dict[str, Any], settings: LatentExploration
 ) -> str | None:
     """The attribute to explore; None where no test faces show one, and none is asked for.
@@ -94,9 +94,9 @@ def draw_explorations(
 ) -> None:
     """Write into `folder` pca.png, tsne.png, interpolations.png, j_diagrams.png and mine_grid.png.
 
-    Every point, and every face that others are made from, is a posterior's mean. `settings` with what `check_fit`
-    returned: without an attribute the maps have one colour, and there is no j_diagrams.png. A single test image turns
-    into none.
+    Every point, and every face that others are made from, is a posterior's mean. `settings` with what
+    `check_explorable` returned: without an attribute the maps have one colour, and there is no j_diagrams.png. A single
+    test image turns into none.
     """
     _draw_maps(folder, arrays, posteriors, settings)
     if arrays.counts["test"] > 1:

@@ -76,13 +76,13 @@ def load_posteriors(path: Path, counts: dict[str, int]) -> Posteriors:
         )  # fmt: skip
     if found != counts:
         raise FacevaeError(
-            where=path, expected=f"latents of {_in_words(counts)} images", found=_in_words(found),
+            where=path, expected=f"latents of {_counts_in_words(counts)} images", found=_counts_in_words(found),
             fix="run stages.encode on the same arrays",
         )  # fmt: skip
     return Posteriors(parts["mu"], parts["logvar"], parts["mirrored"]["train"], threads)
 
 
-def _in_words(counts: dict[str, int]) -> str:
+def _counts_in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {split}" for split, count in counts.items())
 
 

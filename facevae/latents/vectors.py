@@ -75,12 +75,12 @@ class VectorSettings(Section):
 class Recommendation:
     """How strongly to add an attribute, and what the judge said of that on validation faces without it.
 
-    `flipped`: share of the faces on which it saw no such attribute before and sees it then; `leakage`: mean absolute
-    change of its other probabilities. None where it could not be asked.
+    `success_rate`: share of the faces on which it saw no such attribute before and sees it then; `leakage`: mean
+    absolute change of its other probabilities. None where it could not be asked.
     """
 
     strength: float
-    flipped: float | None = None
+    success_rate: float | None = None
     leakage: float | None = None
 
 
@@ -175,7 +175,7 @@ def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], setting
 
 
 VECTOR_COLUMNS = (
-    "attribute", "images_with", "images_without", "stability", "strength", "flipped", "leakage",
+    "attribute", "images_with", "images_without", "stability", "strength", "success_rate", "leakage",
     *(f"length_{method}" for method in METHODS),
 )  # fmt: skip
 

@@ -43,7 +43,7 @@ def attribute_rows(vectors: "AttributeVectors") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name in vectors.names:
         advice = vectors.recommendation(name)
-        measures = {"strength": advice.strength, "success_rate": advice.flipped, "leakage": advice.leakage}
+        measures = {"strength": advice.strength, "success_rate": advice.success_rate, "leakage": advice.leakage}
         rows.append({"attribute": name, **measures, "method": vectors.method})
     return sorted(
         rows, key=lambda row: (-_or(row["success_rate"], -1), _or(row["leakage"], math.inf), row["attribute"])

@@ -69,7 +69,7 @@ def fit(
     count, steps = len(train[0]), math.ceil(len(train[0]) / settings.batch_size)
     rows, valid_rows = place(train, device), place(valid, device)
     compiled = _compile(networks or [model], run, steps * settings.epochs)
-    log.line(f"on {_in_words(run, precision, compiled, rows)}, {count} images, {steps} steps an epoch")
+    log.line(f"on {_conditions_in_words(run, precision, compiled, rows)}, {count} images, {steps} steps an epoch")
     loss_of = processes.wrap_ddp(_Loss(model, terms_of), device)
     finite = _FiniteWatch(run, section, settings.learning_rate)
     saved = time.perf_counter()
@@ -279,7 +279,7 @@ def _compile(networks: Sequence[nn.Module], run: Run, steps: int) -> bool:
     return wanted
 
 
-def _in_words(run: Run, precision: torch.dtype, compiled: bool, rows: HostRows | DeviceRows) -> str:
+def _conditions_in_words(run: Run, precision: torch.dtype, compiled: bool, rows: HostRows | DeviceRows) -> str:
     """The choices that were made, for one line."""
     together = f", {run.processes.count} processes" if run.processes.count > 1 else ""
     place_of_rows = "in device memory" if isinstance(rows, DeviceRows) else "read from disk"
