@@ -16,8 +16,8 @@ from facevae.alignment.finder import Face, FaceFinder, load_finder
 from facevae.alignment.pictures import no_face, place_face
 from facevae.alignment.similarity import compose, corner_error, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.textures import texture
-from facevae.alignment.views import Pyramid
-from facevae.app.framing import Framing, cut_square
+from facevae.alignment.views import Pyramid, cut_out
+from facevae.app.framing import Framing
 from facevae.app.portraits import PortraitFrame
 from facevae.imaging.frames import SquareFrame
 from facevae.models.aligner import VIEW, Aligner, centres
@@ -54,7 +54,8 @@ def test_corner_errors_by_hand():
     truth = similarity(5, 5, math.log(2), 0.3)
     assert corner_error(truth, truth, FRAME) == 0
     # All corners 6 pixels of the picture to the right: 3 of the frame, which is twice as large there.
-    assert corner_error([*truth, [0, 0, 6], [0, 0, 0]], truth, FRAME) == pytest.approx(3)
+    right = np.array([[0, 0, 6], [0, 0, 0]])
+    assert corner_error(truth + right, truth, FRAME) == pytest.approx(3)
     # From the upper left corner 1% larger: the others are off by 1% of their distances from it.
     grown = similarity(5, 5, math.log(2.02), 0.3)
     expected = 0.01 * (178 + math.hypot(178, 218) + 218) / 4
@@ -154,6 +155,10 @@ def test_a_search_finds_the_face_once_and_says_where():
     assert face.centre == pytest.approx((130, 90), abs=1.5)
     assert face.degrees == pytest.approx(math.degrees(0.3), abs=1.5)
     assert face.scale == pytest.approx(50 / 89, rel=0.03) and face.whole
+    aligned = finder.align_photograph(coordinates(256, 200))
+    assert aligned.shape == (218, 178, 3)
+    assert aligned[109, 89, :2] / 255 * (256, 200) == pytest.approx([130, 90], abs=2)
+    assert FaceFinder(Oracle(truth, (256, 200)), FRAME).align_photograph(coordinates(256, 200)) is None
     assert FaceFinder(Oracle(truth, (256, 200)), FRAME).faces(coordinates(256, 200)) == []
 
 
@@ -245,7 +250,7 @@ def test_a_square_is_cut_as_training_images_are():
     photograph = np.repeat(np.repeat(aligned, 3, 0), 3, 1)
     square = frame_of()
     matrix = compose(np.array([[3.0, 0, 0], [0, 3, 0]]), square.matrix(aligned))
-    found = cut_square(Pyramid(photograph), matrix, 64).astype(float)
+    found = cut_out(Pyramid(photograph), matrix, (64, 64)).astype(float)
     assert np.abs(found - square(aligned, "x")).mean() < 3
 
 

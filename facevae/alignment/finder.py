@@ -13,7 +13,7 @@ import torch
 
 from facevae.alignment.boxes import FINEST, LONGEST, find_boxes
 from facevae.alignment.similarity import compose, inverse, moved, scale_of, similarity, turn_of
-from facevae.alignment.views import SIDE, Pyramid
+from facevae.alignment.views import SIDE, Pyramid, cut_out
 from facevae.models.aligner import Aligner, from_metadata
 from facevae.nn.model_files import load_model, readable
 
@@ -104,6 +104,11 @@ class FaceFinder:
         if not found and self.search and len(searched := self._search(pyramid)):
             found = self._settle(pyramid, searched, max(least, SEARCHED))
         return sorted(found, key=lambda face: -face.scale)
+
+    def align_photograph(self, image: np.ndarray) -> np.ndarray | None:
+        """The largest whole face in a picture (H, W, 3) uint8, in the aligned images' frame, (h, w, 3); None: none."""
+        whole = [face for face in self.faces(image) if face.whole]
+        return cut_out(Pyramid(image), whole[0].matrix, self.frame) if whole else None
 
     def refine(self, pyramid: Pyramid, views: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bring views (n, 2, 3) that are near their faces to them: the views, their logits, how far the last step went.

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from facevae.alignment.similarity import scale_of
+from facevae.alignment.similarity import corners, scale_of
 from facevae.models.aligner import VIEW
 
 SIDE = 2.0
@@ -38,7 +38,7 @@ class Pyramid:
 
     def scaled(self, longest: int) -> np.ndarray:
         """The photograph scaled down until no side is longer than `longest`; as it is, if none is."""
-        number = max(0, math.floor(math.log2(max(self.size) / longest))) if max(self.size) > longest else 0
+        number = max(0, round(math.log2(max(self.size) / longest)))  # a halving is far quicker than a resize
         image = self.level(number)
         scale = longest / max(image.shape[:2])
         if scale >= 1:
@@ -74,3 +74,29 @@ def _cut(image: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     upper = image[top, left] * (1 - fx) + image[top, right] * fx
     lower = image[below, left] * (1 - fx) + image[below, right] * fx
     return (upper * (1 - fy) + lower * fy) / np.float32(255)
+
+
+def cut_out(pyramid: Pyramid, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image of `size` (width, height) whose pixels `matrix` (2, 3) takes to the photograph's: (h, w, 3) uint8.
+
+    Sampled twice as finely as needed from the photograph, halved until that leaves no pixel out, and averaged. Beyond
+    the photograph its outermost pixels go on.
+    """
+    fine = matrix @ np.diag([0.5, 0.5, 1])
+    image, shrink = pyramid.level_for(float(scale_of(fine)))
+    fine = fine * shrink[:, None]
+    twice = 2 * size[0], 2 * size[1]
+    image, shift = _padded(image, fine, twice)
+    fine[:, 2] += shift
+    found = Image.fromarray(image).transform(
+        twice, Image.Transform.AFFINE, tuple(fine.ravel()), Image.Resampling.BICUBIC
+    )
+    return np.asarray(found.reduce(2))
+
+
+def _padded(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image that another one is cut out of, its outermost pixels repeated, and how far that moved it."""
+    ends = matrix @ np.vstack([corners(size).T, np.ones(4)])
+    low, high = np.floor(ends.min(1)).astype(int) - 3, np.ceil(ends.max(1)).astype(int) + 3
+    columns, rows = (np.arange(low[axis], high[axis]).clip(0, image.shape[1 - axis] - 1) for axis in (0, 1))
+    return image[rows[:, None], columns], -low

@@ -7,11 +7,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
 
 from facevae.alignment.finder import Face, FaceFinder, load_finder
 from facevae.alignment.similarity import compose, scale_of
-from facevae.alignment.views import Pyramid
+from facevae.alignment.views import Pyramid, cut_out
 from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
 
@@ -120,11 +119,11 @@ class Framing:
         return float(scale_of(self._matrix(face)))
 
     def _framed(self, image: np.ndarray, faces: list[Face], number: int) -> FramedFace:
-        face = faces[number]
+        face, side = faces[number], self.frame.square.size
         matrix = self._matrix(face)
         which = "the face" if len(faces) == 1 else f"face {number + 1} of {len(faces)}"
         words = f"{image.shape[1]}x{image.shape[0]}, {which} {_place(face)}"
-        return FramedFace(cut_square(Pyramid(image), matrix, self.frame.square.size), matrix, words)
+        return FramedFace(cut_out(Pyramid(image), matrix, (side, side)), matrix, words)
 
 
 @dataclass(frozen=True)
@@ -147,31 +146,6 @@ def read_framed(paths: Sequence[Path], framing: Framing) -> FramedFaces:
         np.stack([face.pixels for _, face in found]), [face.matrix for _, face in found],
         [face.words for _, face in found], [number for number, _ in found],
     )  # fmt: skip
-
-
-def cut_square(pyramid: Pyramid, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The square of `size` pixels that `matrix` (2, 3) takes to the photograph's: (size, size, 3) uint8.
-
-    Sampled twice as finely as needed from the photograph, halved until that leaves no pixel out, and averaged. Beyond
-    the photograph its outermost pixels go on.
-    """
-    fine = matrix @ np.diag([0.5, 0.5, 1])
-    image, shrink = pyramid.level_for(float(scale_of(fine)))
-    fine = fine * shrink[:, None]
-    image, shift = _padded(image, fine, 2 * size)
-    fine[:, 2] += shift
-    square = Image.fromarray(image).transform(
-        (2 * size, 2 * size), Image.Transform.AFFINE, tuple(fine.ravel()), Image.Resampling.BICUBIC
-    )
-    return np.asarray(square.reduce(2))
-
-
-def _padded(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of an image that a square is cut out of, its outermost pixels repeated, and how far that moved it."""
-    ends = matrix @ np.array([[0, size, size, 0], [0, 0, size, size], [1, 1, 1, 1]])
-    low, high = np.floor(ends.min(1)).astype(int) - 3, np.ceil(ends.max(1)).astype(int) + 3
-    columns, rows = (np.arange(low[axis], high[axis]).clip(0, image.shape[1 - axis] - 1) for axis in (0, 1))
-    return image[rows[:, None], columns], -low
 
 
 def _place(face: Face) -> str:
