@@ -1,6 +1,9 @@
-"""The models of a folder: each checked on its own and against the others, so that a wrong file ends in one line."""
+"""The models of a folder: each checked on its own and against the others, so that a wrong file ends in one line.
 
-from dataclasses import dataclass
+Sets that come with facevae are stored in half precision; all is computed in float32.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,7 @@ def load_vectors(models: Path, fitting: Vae | None = None) -> AttributeVectors:
     path = models / "attribute_vectors.safetensors"
     with readable(path):
         vectors = read_vectors(path)
+        vectors = replace(vectors, vectors={name: found.float() for name, found in vectors.vectors.items()})
     if not vectors.names:
         raise FacevaeError(
             where=path, expected="attribute vectors", found="none: no attribute that some of the train images had and "
@@ -91,6 +95,7 @@ def load_mixture(models: Path, fitting: Vae) -> Mixture:
     path = mixture_path(models)
     with readable(path):
         mixture = read_mixture(path)
+        mixture = Mixture(mixture.weights.float(), mixture.means.float(), mixture.factors.float())
         count, dimensions = mixture.means.shape
         if mixture.weights.shape != (count,) or mixture.factors.shape != (count, dimensions, dimensions):
             raise ValueError("weights, means and factors of different sizes")

@@ -10,6 +10,7 @@ from facevae.app.cli.check import check
 from facevae.app.cli.denoise import denoise
 from facevae.app.cli.edit import edit
 from facevae.app.cli.interpolate import interpolate
+from facevae.app.cli.models import models
 from facevae.app.cli.reconstruct import reconstruct
 from facevae.app.cli.sample import sample
 from facevae.core.command import start
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, on CPU or GPU; check "
+    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, or with those that come with it, on CPU or GPU; check "
     "which of your own images it would take.\n\n"
     "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif HEIC too, in any colour mode and of "
     "any size; what is transparent becomes white. All of them are checked before the first output is written; an "
@@ -28,7 +29,7 @@ app = typer.Typer(
     "centred square is scaled to the model's size; a line says so for each image. An image that has the model's size "
     "is taken as it is.",
 )
-for command in (edit, reconstruct, denoise, interpolate, sample, attributes, check):
+for command in (edit, reconstruct, denoise, interpolate, sample, attributes, models, check):
     app.command()(command)
 
 

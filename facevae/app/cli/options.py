@@ -1,21 +1,32 @@
 """The options and arguments that several commands of `facevae` have in common."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from facevae.app.model_sets import DEFAULT, set_folder, set_names
 from facevae.core.errors import FacevaeError
 
+MADE = Path("models")
+"""Where the pipeline leaves its models, in the current folder."""
 
-def _check_folder(models: Path) -> Path:
-    if not models.is_dir():
+
+def _find_models(models: Path) -> Path:
+    """A folder as it is; else a set that comes with facevae, which stands in for the pipeline's where there are none."""
+    if models.is_dir():
+        return models
+    named = set_folder(DEFAULT if models == MADE and not models.exists() else str(models))
+    if named is None:
         raise FacevaeError(
-            where=f"--models {models}", expected="the folder with the models that the pipeline made",
+            where=f"--models {models}", expected=f"a folder with models, or one of {', '.join(set_names())}",
             found="a file" if models.exists() else "no such folder",
             fix="run where `dvc repro` or `dvc pull` left models/, or name it with --models or FACEVAE_MODELS",
         )  # fmt: skip
-    return models
+    if models == MADE:
+        print(f"no folder models here: {DEFAULT}, the models that come with facevae", file=sys.stderr)
+    return named
 
 
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Images, or folders: all images in them.")]
@@ -69,9 +80,10 @@ SHEET_HELP = "The sheet to write, .png; a folder, with / at its end if it is new
 Models = Annotated[
     Path,
     typer.Option(
-        metavar="FOLDER",
+        metavar="FOLDER|NAME",
         envvar="FACEVAE_MODELS",
-        callback=_check_folder,
-        help="The folder with the models that the pipeline made.",
+        callback=_find_models,
+        help="The folder with the models that the pipeline made, or a set that comes with facevae (`facevae models`); "
+        "without models/ that is celeba.",
     ),
 ]
