@@ -19,8 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, or with those that come with it, on CPU or GPU; check "
-    "which of your own images it would take.\n\n"
+    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, or with those that come "
+    "with it, on CPU or GPU; check which of your own images it would take.\n\n"
     "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif HEIC too, in any colour mode and of "
     "any size; what is transparent becomes white. All of them are checked before the first output is written; an "
     "error is one line, with exit code 1.\n\n"

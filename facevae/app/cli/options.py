@@ -14,7 +14,7 @@ MADE = Path("models")
 
 
 def _find_models(models: Path) -> Path:
-    """A folder as it is; else a set that comes with facevae, which stands in for the pipeline's where there are none."""
+    """A folder as it is; else a set that comes with facevae, which stands in for the pipeline's models."""
     if models.is_dir():
         return models
     named = set_folder(DEFAULT if models == MADE and not models.exists() else str(models))
