@@ -295,7 +295,7 @@ def test_the_picture_says_of_how_many_images_an_attribute_is_known(monkeypatch):
 
 @pytest.mark.parametrize(
     ("names", "line"),
-    [((), "the images have no attributes"), (NAMES[:1], "each of the 1 attributes is the same for all train images")],
+    [((), "the images have no attributes"), (NAMES[:1], f"{NAMES[0]} is the same for all train images")],
 )
 def test_nothing_to_learn(project, capsys, names, line):
     """Without attributes, or with one that all have: a line, empty tables, pictures of what there is."""

@@ -13,6 +13,7 @@ from raw_data import encoded, files_below, make_params, one_line, photo
 
 from facevae.app import portraits
 from facevae.app.cli import main as cli
+from facevae.app.cli.check import check
 from facevae.celeba.attributes import ATTRIBUTES
 from facevae.celeba.splits import complete_split, partition_by_name, split_by_keys
 from facevae.celeba.tables import (
@@ -251,6 +252,55 @@ def test_rows_without_images(tmp_path):
         take(tmp_path, faces, labels)
     raw = take(tmp_path, faces, labels, on_bad_image="skip")
     assert (raw / SKIPPED).read_text() == "image,reason\nz.jpg,a row in labels.csv without an image\n"
+
+
+def test_rows_that_name_images_from_a_folder_below(tmp_path, people):
+    """The images were unpacked one folder deeper since; the end of a path that two have says nothing."""
+    (tmp_path / "raw/deep").mkdir(parents=True)
+    people.rename(tmp_path / "raw/deep/lfw")
+    rows = ["image,A", "Ann/0001.jpg,1", "lfw/Ann/0002.jpg,0", "Cy/0001,1"]
+    raw = take(tmp_path, tmp_path / "raw", table(tmp_path, *rows), on_bad_image="skip")
+    assert labels_of(raw) == {
+        "deep/lfw/Ann/0001.jpg": [1], "deep/lfw/Ann/0002.jpg": [-1], "deep/lfw/Cy/0001.jpg": [1],
+    }  # fmt: skip
+    put(tmp_path / "raw", "other/Ann/0001.jpg")
+    with one_line("line 2", "unknown image Ann/0001.jpg"):
+        take(tmp_path, tmp_path / "raw", table(tmp_path, *rows))
+
+
+def test_a_table_of_other_images(tmp_path, people):
+    """Nothing would be left: also where bad images are skipped the line says how the names should look."""
+    with one_line("labels.csv, line 2", "such as Ann/0001.jpg", "unknown image x.jpg"):
+        take(tmp_path, people, table(tmp_path, "image,A", "x.jpg,1", "y.jpg,0"), on_bad_image="skip")
+    with one_line("lfw", "a CSV of attributes", "a folder", "name the file"):
+        take(tmp_path, people, people)
+
+
+def test_what_a_person_should_know_of_few_or_equal_images(tmp_path, capsys):
+    faces = put(tmp_path / "faces", "a.jpg", "b.jpg")
+    take(tmp_path, faces, table(tmp_path, "image,A,B", "a.jpg,1,0", "b.jpg,1,1"), persons="folder")
+    lines = capsys.readouterr().out.splitlines()
+    assert "the same for all images, so that nothing is learned of it: A" in lines
+    assert any("2 images lie in no person's: each counts as another person" in line for line in lines)
+    assert any("no valid and no test images" in line and "three persons" in line for line in lines)
+    take(tmp_path, put(faces, "c/1.jpg"), persons="folder")
+    assert "2 images lie in no person's" in (said := capsys.readouterr().out) and "three persons" not in said
+
+
+def test_what_is_left_out_is_said(tmp_path, capsys):
+    """In the list alone it could pass by unseen."""
+    faces = put(tmp_path / "faces", "a.jpg", "b.jpg", "c.jpg")
+    put(faces, "d.jpg", "e.jpg", data=PIXELS[:-500])
+    put(faces, "f.jxl", data=b"\xff\x0a")
+    take(tmp_path, faces, on_bad_image="skip")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("left out: 2 images, such as d.jpg: ") for line in lines)
+    assert any(line.startswith("left out: f.jxl: JPEG XL") for line in lines)
+
+
+def test_a_folder_of_archives(tmp_path):
+    with one_line("expected images, found none, but labels.csv, lfw.tgz", "unpack lfw.tgz"):
+        take(tmp_path, put(tmp_path / "faces", "lfw.tgz", "labels.csv"))
 
 
 # --- formats
@@ -511,7 +561,7 @@ def test_the_check_tells_what_the_stage_does(tmp_path, people, monkeypatch, caps
     put(people, "Ann/cover.jxl", data=b"\xff\x0a")
     put(people, "Ann/0001.png", data=encoded(photo(1, 178, 218), "PNG"))
     lines = run_check(monkeypatch, capsys, people, "--persons", "folder", "-o", tmp_path / "changes.csv")
-    assert lines[0] == f"{people}: 11 images would be taken, 6 folders; 3 left out"
+    assert lines[0] == f"{people}: 11 images in 6 folders would be taken, 3 left out"
     assert "sizes: 178x218 (11)" in lines and "attributes: none" in lines and "persons: 6" in lines
     assert any(line.startswith("left out: 2 images, such as Ann/0001.jpg: one of several") for line in lines)
     assert any(line.startswith("left out: Ann/cover.jxl: JPEG XL") for line in lines)
@@ -522,7 +572,7 @@ def test_the_check_tells_what_the_stage_does(tmp_path, people, monkeypatch, caps
 def test_the_check_with_labels(tmp_path, people, monkeypatch, capsys):
     labels = table(tmp_path, "image,A", "Ann/0001.jpg,1", "Ann/0002.jpg,", "Zed/0001.jpg,1")
     lines = run_check(monkeypatch, capsys, people, "--attributes", labels)
-    assert lines[0].endswith("2 images would be taken, 1 folders; 11 left out")
+    assert lines[0].endswith("2 images in 1 folder would be taken, 11 left out")
     assert "attributes: 1, A" in lines and "unknown labels: 1 of 2" in lines
     assert any("10 images" in line and "no row in labels.csv" in line for line in lines)
     assert any("Zed/0001.jpg: a row in labels.csv without an image" in line for line in lines)
@@ -532,9 +582,21 @@ def test_the_check_knows_celebas_files(celeba, monkeypatch, capsys):
     assert any("download.source=celeba" in line for line in run_check(monkeypatch, capsys, celeba))
 
 
+def test_the_check_of_celebas_files_in_a_zip(tmp_path):
+    """There are no images to take, and the line says how they are taken."""
+    put(tmp_path / "celeba", "list_attr_celeba.txt", "img_align_celeba.zip")
+    with one_line("found none", "download.source=celeba", "download.celeba.path="):
+        check(tmp_path / "celeba", 1)
+
+
+def test_a_threshold_of_0_is_no_threshold(tmp_path, people):
+    with one_line("--threshold", "above 0", "0.5"):
+        check(people, 1, threshold=0.0)
+
+
 def test_the_check_reads_headers_alone(tmp_path, monkeypatch, capsys):
     """A thousand images that end after their headers: nothing is decoded, and nothing written."""
     faces = put(tmp_path / "faces", *(f"{number}.jpg" for number in range(1000)), data=PIXELS[:700])
     before = set(files_below(tmp_path))
-    assert run_check(monkeypatch, capsys, faces)[0].endswith("1,000 images would be taken, 1 folders; 0 left out")
+    assert run_check(monkeypatch, capsys, faces)[0].endswith("1,000 images in 1 folder would be taken, 0 left out")
     assert set(files_below(tmp_path)) == before

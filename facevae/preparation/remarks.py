@@ -15,7 +15,8 @@ def remarks(report: DataReport, arrays: VaeArrays) -> list[str]:
     lines = [*_of_attributes(arrays)]
     tested = arrays.counts["test"]
     if tested < _FEW_TEST_IMAGES:
-        lines.append(f"{tested} test images of {sum(arrays.counts.values())}: what is measured on them says little")
+        few = f"{tested} test image{'s' * (tested != 1)}"
+        lines.append(f"{few} of {sum(arrays.counts.values())}: what is measured on them says little")
     contents = report.metrics["images_in_two_splits"]
     if contents:
         lines.append(
@@ -31,11 +32,8 @@ def _of_attributes(arrays: VaeArrays) -> list[str]:
     labels, names = arrays.attributes["train"], arrays.attribute_names
     usable = both_kinds(labels)
     if not usable.any():
-        why = (
-            f"each of the {len(names)} attributes is the same for all train images"
-            if names
-            else "the images have no attributes"
-        )
+        which = names[0] if len(names) == 1 else f"each of the {len(names)} attributes"
+        why = f"{which} is the same for all train images" if names else "the images have no attributes"
         rest = "no judge, no attribute vectors, no edits, and no vae.feature_network classifier; all else runs"
         return [f"{why}: {rest}"]
     lines = []

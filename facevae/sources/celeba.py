@@ -37,6 +37,7 @@ from facevae.sources.images import FolderImages
 from facevae.sources.inspection import Images, OnBadImage, look_at, refuse, write_changes, write_flaws
 from facevae.sources.locate import WANTED, acquire, celeba_folder, find
 from facevae.sources.paths import resolve_path
+from facevae.sources.summary import left_out
 from facevae.sources.urls import PlaceText, local_path, parse_place
 
 CELEBA_IMAGES, CELEBA_BYTES = 202_599, 1_443_490_838
@@ -84,6 +85,8 @@ def take_celeba(settings: CelebaSettings, made: Path, workers: int, downloads: P
         flaws = refuse([*flaws, *unusable], files["images"], settings.on_bad_image, len(names))
         require_space(made / IMAGES, _bytes_of(files["images"]), "the images")
         _pack(images, names, made / IMAGES)
+    for line in left_out(flaws):
+        print(line, flush=True)
     write_flaws(made / SKIPPED, flaws)
     write_changes(made / CHANGES, [], flaws)
     write_attributes(made / ATTRIBUTES_FILE, names, table.names, table.values_at(table.rows(names, "annotation")))

@@ -37,7 +37,7 @@ from facevae.sources.labels import read_labels
 from facevae.sources.parquet import ParquetImages, is_parquet
 from facevae.sources.paths import resolve_path
 from facevae.sources.photos import PhotoSource, Plan, changes_of, plan_photos
-from facevae.sources.summary import describe
+from facevae.sources.summary import describe, left_out
 
 
 class FolderSettings(Section):
@@ -58,6 +58,11 @@ def plan_folder(settings: FolderSettings, workers: int) -> tuple[PhotoSource, Pl
     """What would be taken, by names, labels and headers. Raises FacevaeError as `take_folder` does, but for pixels."""
     path = resolve_path(settings.images)
     source = ParquetImages(path) if is_parquet(path) else FolderImages(path)
+    if settings.persons == "folder" and isinstance(source, ParquetImages):
+        raise FacevaeError(
+            where=path, expected="folders of images, as download.folder.persons: folder says", found="parquet",
+            fix="set download.folder.persons to column or null",
+        )  # fmt: skip
     labels, what = None, str(path)
     if settings.attributes is not None:
         table = resolve_path(settings.attributes)
@@ -91,7 +96,7 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
     write_flaws(made / SKIPPED, flaws)
     write_changes(made / CHANGES, changes_of_plan(plan), flaws)
     _write_annotation(made, plan)
-    for line in describe(plan):
+    for line in (*describe(plan), *left_out(flaws)):
         print(line, flush=True)
     return len(plan.photos)
 

@@ -22,6 +22,8 @@ _OTHERS = frozenset(
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"P5\n", b"P6\n")
 
+_ARCHIVES = (".7z", ".gz", ".rar", ".tar", ".tgz", ".zip")
+
 _FILES_AT_ONCE = 128
 
 
@@ -46,10 +48,7 @@ class FolderImages:
             else:
                 self.names.append(name)
         if not self.names:
-            left = f" that can be taken ({self.flaws[0].image}: {self.flaws[0].reason})" if self.flaws else ""
-            raise FacevaeError(
-                where=folder, expected="images", found=f"none{left}", fix="correct the path or add images"
-            )
+            raise _no_images(folder, self.flaws)
 
     def where(self, name: str) -> str:
         """How a message calls an image."""
@@ -66,6 +65,20 @@ class FolderImages:
     def items(self, rows: Sequence[int]) -> Iterator[str]:
         """Of the images at these places of `names` what `read_item` reads."""
         return (self.where(self.names[row]) for row in rows)
+
+
+def _no_images(folder: Path, flaws: Sequence[Flaw]) -> FacevaeError:
+    """The error for a folder of none: it names what lies there instead, and an archive that could be unpacked."""
+    there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    archives = [name for name in there if name.lower().endswith(_ARCHIVES)]
+    found, fix = "none", "correct the path or add images"
+    if flaws:
+        found = f"none that can be taken ({flaws[0].image}: {flaws[0].reason})"
+    elif there:
+        found = f"none, but {', '.join(there[:6])}{' ...' * (len(there) > 6)}"
+    if archives:
+        fix = f"unpack {archives[0]} and name its folder, or correct the path"
+    return FacevaeError(where=folder, expected="images", found=found, fix=fix)
 
 
 def read_item(item: str | bytes) -> bytes:

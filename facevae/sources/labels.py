@@ -157,6 +157,10 @@ def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             where=path, expected="a CSV of attributes", found="no such file",
             fix="correct download.folder.attributes, or set it to null for images without any",
         ) from None  # fmt: skip
+    except IsADirectoryError:
+        raise FacevaeError(
+            where=path, expected="a CSV of attributes", found="a folder", fix="name the file"
+        ) from None  # fmt: skip
     except (UnicodeDecodeError, csv.Error) as error:
         raise FacevaeError(
             where=path, expected="a CSV in UTF-8", found=str(error), fix="save it as CSV UTF-8"

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from facevae.celeba.splits import complete_split, split_by_keys
+from facevae.celeba.splits import PARTITIONS, complete_split, split_by_keys
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import Header
@@ -105,9 +105,12 @@ def plan_photos(
         rows = np.zeros(len(source.names), int)
     else:
         rows, unknown = match_rows(source, labels)
-        if unknown and not skip:
+        # Where no row fits, the table or the folder is the wrong one, and nothing could be left.
+        if unknown and (not skip or (rows < 0).all()):
+            place = source.where("").rstrip(" ,/")
             raise FacevaeError(
-                where=labels.where(unknown[0]), expected=f"the name of an image in {source.where('')}".rstrip(" ,"),
+                where=labels.where(unknown[0]),
+                expected=f"the name of an image in {place}, such as {source.names[0]}",
                 found=f"the unknown image {labels.images[unknown[0]]}", fix="correct the name or remove the row",
             )  # fmt: skip
         flaws += [Flaw(labels.images[row], f"a row in {what} without an image") for row in unknown]
@@ -149,8 +152,15 @@ def plan_photos(
         given = [layout.partitions[photo.place] for photo in photos]
     if given or persons == "folder":
         notes += layout.notes
+    if persons == "folder" and (alone := sum(not layout.persons[photo.place] for photo in photos)):
+        notes.append(f"persons: folder, but {alone:,} images lie in no person's: each counts as another person")
     partitions, note = complete_split(given, keys) if given else (split_by_keys(keys), "")
     notes += [note] if note else []
+    missing = [name for number, name in enumerate(PARTITIONS) if number not in partitions]
+    if missing and photos:
+        notes.append(
+            f"no {' and no '.join(missing)} images: the next stages need some in each split, of three persons at least"
+        )
     hashed = not given
     return Plan(photos, names, values, partitions, hashed, size, flaws, notes)
 
@@ -170,15 +180,15 @@ def changes_of(header: Header, size: tuple[int, int] | None) -> list[str]:
 def match_rows(source: PhotoSource, labels: Labels) -> tuple[np.ndarray, list[int]]:
     """Of each image the row of its labels, -1 for none, (n,) int64; and the rows whose image is not there.
 
-    A row may name an image by its path from anywhere above it, with either slash, or by its file name alone or without
-    its ending where only one image has that; letters with accents may be composed in either way. Raises FacevaeError
-    for an image with two rows.
+    A row may name an image by its path from anywhere above it, with either slash; by the end of its path, such as the
+    file name, or without its ending, where only one image has that. Letters with accents may be composed in either way.
+    Raises FacevaeError for an image with two rows.
     """
     places = {_key(name): place for place, name in enumerate(source.names)}
     left_out = {_key(flaw.image) for flaw in source.flaws}
-    shorter = _unique((key[key.rfind("/") + 1 :], place) for key, place in places.items())
+    shorter = _unique((way, place) for key, place in places.items() for way in _ways(key))
     bare = _unique((stem(key), place) for key, place in places.items())
-    barest = _unique((stem(key[key.rfind("/") + 1 :]), place) for key, place in places.items())
+    barest = _unique((stem(way), place) for key, place in places.items() for way in _ways(key))
     rows, unknown = np.full(len(source.names), -1), []
     for row, image in enumerate(labels.images):
         key = _key(image)

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from facevae.celeba.splits import PARTITIONS
 from facevae.imaging.archive import Flaw
 from facevae.sources.photos import Plan, changes_of
@@ -20,9 +22,11 @@ def describe(plan: Plan) -> list[str]:
     lines.append(f"formats: {_counted(kinds)}")
     if plan.names:
         unknown = int((plan.values == 0).sum())
-        lines.append(f"attributes: {len(plan.names)}, {', '.join(plan.names[:5])}{' ...' * (len(plan.names) > 5)}")
+        lines.append(f"attributes: {len(plan.names)}, {_some(plan.names)}")
         if unknown:
             lines.append(f"unknown labels: {unknown:,} of {plan.values.size:,}")
+        if len(photos) > 1 and (same := [plan.names[column] for column in np.flatnonzero(_one_kind(plan.values))]):
+            lines.append(f"the same for all images, so that nothing is learned of it: {_some(same)}")
     else:
         lines.append("attributes: none")
     persons = len({photo.person for photo in photos})
@@ -38,7 +42,12 @@ def describe(plan: Plan) -> list[str]:
     return lines + [f"note: {note}" for note in plan.notes]
 
 
-def reasons(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
+def numbered(count: int, what: str) -> str:
+    """1 image, 2,000 images."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def left_out(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
     """A line for each kind of flaw, the most frequent first: how many images, why, and the first of them."""
     kinds: dict[str, list[str]] = {}
     for flaw in sorted(flaws):
@@ -47,7 +56,17 @@ def reasons(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
         )
     ordered = sorted(kinds.values(), key=len, reverse=True)
     lines = [one[0] if len(one) == 1 else f"{len(one):,} images, such as {one[0]}" for one in ordered[:most]]
-    return lines + [f"and {len(ordered) - most} more reasons"] * (len(ordered) > most)
+    lines += [f"for {len(ordered) - most} more reasons, others"] * (len(ordered) > most)
+    return [f"left out: {line}" for line in lines]
+
+
+def _one_kind(values: np.ndarray) -> np.ndarray:
+    """(A,) bool: which attributes no two images are known to differ in."""
+    return ~((values > 0).any(axis=0) & (values < 0).any(axis=0))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + " ..." * (len(names) > 5)
 
 
 def _counted(counts: Sequence[tuple[str, int]], most: int = 5) -> str:

@@ -38,26 +38,40 @@ def check(
     table or the folder itself must be corrected.
     """
     from facevae.celeba.tables import ATTRIBUTES_FILE
+    from facevae.core.errors import FacevaeError
     from facevae.sources.folder import FolderSettings, changes_of_plan, plan_folder
     from facevae.sources.inspection import refuse, write_changes
-    from facevae.sources.summary import describe, reasons
+    from facevae.sources.summary import describe, left_out, numbered
 
+    if threshold == 0:
+        raise FacevaeError(
+            where="--threshold", expected="a number above 0", found="0, from which on every probability is a yes",
+            fix="name another one, such as 0.5",
+        )  # fmt: skip
+    celebas = any((images / ATTRIBUTES_FILE).with_suffix(suffix).is_file() for suffix in (".txt", ".csv"))
+    hint = f"these look like CelebA's own files: download.source=celeba, download.celeba.path={images}"
     settings = FolderSettings(
         images=str(images), attributes=None if attributes is None else str(attributes), persons=persons,
-        threshold=threshold or None, on_bad_image="skip",
+        threshold=threshold, on_bad_image="skip",
     )  # fmt: skip
-    _, plan = plan_folder(settings, workers)
+    try:
+        _, plan = plan_folder(settings, workers)
+    except FacevaeError as error:
+        if not celebas:
+            raise
+        raise FacevaeError(where=error.where, expected=error.expected, found=error.found, fix=hint) from None
     flaws = refuse(plan.flaws, images, "skip", len(plan.photos))
     folders = len({photo.name.rpartition("/")[0] for photo in plan.photos})
-    print(f"{images}: {len(plan.photos):,} images would be taken, {folders:,} folders; {len(flaws):,} left out")
+    taken = f"{numbered(len(plan.photos), 'image')} in {numbered(folders, 'folder')}"
+    print(f"{images}: {taken} would be taken, {len(flaws):,} left out")
     for line in describe(plan):
         print(line)
-    for line in reasons(flaws):
-        print(f"left out: {line}")
+    for line in left_out(flaws):
+        print(line)
     if flaws:
         print("with on_bad_image: error, the default, download stops at the first of these; with skip it lists them")
-    if any((images / ATTRIBUTES_FILE).with_suffix(suffix).is_file() for suffix in (".txt", ".csv")):
-        print(f"note: these look like CelebA's own files: download.source=celeba, download.celeba.path={images}")
+    if celebas:
+        print(f"note: {hint}")
     if output is not None:
         write_changes(output, changes_of_plan(plan), flaws)
         print(output)
