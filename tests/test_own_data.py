@@ -291,16 +291,19 @@ def test_what_is_left_out_is_said(tmp_path, capsys):
     """In the list alone it could pass by unseen."""
     faces = put(tmp_path / "faces", "a.jpg", "b.jpg", "c.jpg")
     put(faces, "d.jpg", "e.jpg", data=PIXELS[:-500])
-    put(faces, "f.jxl", data=b"\xff\x0a")
+    put(faces, "f.jxl", "g\nh\udcff.jxl", data=b"\xff\x0a")
     take(tmp_path, faces, on_bad_image="skip")
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("left out: 2 images, such as d.jpg: ") for line in lines)
-    assert any(line.startswith("left out: f.jxl: JPEG XL") for line in lines)
+    assert any(line.startswith("left out: 2 images, such as f.jxl: JPEG XL") for line in lines)
+    (faces / "f.jxl").unlink()
+    take(tmp_path, faces, on_bad_image="skip")
+    assert "left out: g?h?.jxl: JPEG XL" in capsys.readouterr().out
 
 
 def test_a_folder_of_archives(tmp_path):
     with one_line("expected images, found none, but labels.csv, lfw.tgz", "unpack lfw.tgz"):
-        take(tmp_path, put(tmp_path / "faces", "lfw.tgz", "labels.csv"))
+        take(tmp_path, put(tmp_path / "faces", "lfw.tgz", "labels.csv", data=b"\x1f\x8b"))
 
 
 # --- formats

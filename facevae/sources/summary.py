@@ -57,7 +57,8 @@ def left_out(flaws: Iterable[Flaw], most: int = 10) -> list[str]:
     ordered = sorted(kinds.values(), key=len, reverse=True)
     lines = [one[0] if len(one) == 1 else f"{len(one):,} images, such as {one[0]}" for one in ordered[:most]]
     lines += [f"for {len(ordered) - most} more reasons, others"] * (len(ordered) > most)
-    return [f"left out: {line}" for line in lines]
+    # A name may have line ends in it, and bytes that are no text.
+    return [f"left out: {''.join(mark if mark.isprintable() else '?' for mark in line)}" for line in lines]
 
 
 def _one_kind(values: np.ndarray) -> np.ndarray:
