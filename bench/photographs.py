@@ -63,9 +63,9 @@ def five_points() -> Find:
 def measure(name: str, find: Find, faces: np.ndarray, count: int, seed: int, oval: bool) -> str:
     """A line: the share that was found, how far off, how long on one core."""
     import cv2
-    from facevae.imaging.similarity import corner_error
 
     from facevae.alignment.pictures import place_face
+    from facevae.alignment.similarity import corner_error
 
     cv2.setNumThreads(1)
     errors, seconds = [], []

@@ -1,6 +1,7 @@
 """Photographs read and written back: what a file holds beside 8 bits of colour comes out again."""
 
 import io
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image, ImageCms
 from raw_data import one_line, photo
 
 from facevae.app.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
-from facevae.app.png import encode_planes, kept_chunks
+from facevae.app.png import described_by, encode_planes, kept_chunks
 from facevae.imaging.codec import decode
 
 RGB = photo(3, 30, 22)
@@ -112,9 +113,37 @@ def test_the_file_keeps_its_orientation_and_the_edit_is_upright(orientation, kin
     assert difference.max() <= (12 if kind == "JPEG" else 0)
 
 
-def test_sixteen_bits_that_lie_on_their_side():
-    from facevae.app.png import described_by
+XMP = b'<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
 
+
+def behind_the_pixels(data):
+    """A PNG with its EXIF after its pixels."""
+    at = data.index(b"eXIf") - 4
+    chunk = data[at : at + 12 + int.from_bytes(data[at : at + 4])]
+    rest = data.replace(chunk, b"")
+    return rest[:-12] + chunk + rest[-12:]
+
+
+TURNED = {
+    "EXIF behind the pixels": behind_the_pixels(saved(Image.fromarray(RGB), "PNG", exif=exif(6))),
+    "XMP of a JPEG": saved(Image.fromarray(RGB), "JPEG", quality=100, subsampling=0, xmp=XMP),
+    "XMP of a WebP": saved(Image.fromarray(RGB), "WEBP", lossless=True, xmp=XMP),
+    "EXIF of a WebP": saved(Image.fromarray(RGB), "WEBP", lossless=True, exif=exif(6).tobytes()),
+    "16 bits": encode_planes(DEEP[..., :3], described_by(None, exif(6).tobytes())),
+}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("name", TURNED)
+def test_whatever_says_the_orientation_the_output_is_upright(name, suffix):
+    found = decode(encode_photograph(read(TURNED[name]), suffix), "out")
+    expected = decode(TURNED[name], "in")
+    assert found.shape == expected.shape == (30, 22, 3)
+    if suffix in (".png", ".tif", ".bmp"):
+        assert np.abs(found.astype(int) - expected).max() <= 1, "16 bits are rounded in two ways"
+
+
+def test_sixteen_bits_that_lie_on_their_side():
     photograph = read(encode_planes(DEEP[..., :3], described_by(None, exif(6).tobytes())))
     assert np.array_equal(photograph.pixels, np.rot90(DEEP[..., :3], 3))
     again = encode_photograph(photograph, ".png")
@@ -151,6 +180,7 @@ def test_palettes_and_inks_become_colours():
     inks = saved(Image.fromarray(RGB).convert("CMYK"), "JPEG", icc_profile=b"inks", quality=100)
     photograph = read(inks)
     assert photograph.icc_profile is None and np.array_equal(photograph.pixels, decode(inks, "in"))
+    assert left_out(photograph, ".jpg") == ["its inks, now RGB, and their profile"]
     assert Image.open(io.BytesIO(encode_photograph(photograph, ".jpg"))).mode == "RGB"
 
 
@@ -168,6 +198,42 @@ def test_every_ending_can_be_written(suffix):
     photograph = replace(read(saved(Image.fromarray(RGB), "PNG", exif=exif())), chunks=[])
     found = decode(encode_photograph(photograph, suffix), "out")
     assert np.abs(found.astype(int) - RGB).mean() < 6
+
+
+def test_what_is_transparent_keeps_its_colours():
+    clear = np.dstack([RGB, np.where(ALPHA > 99, 255, 0).astype(np.uint8)])
+    again = encode_photograph(read(saved(Image.fromarray(clear), "WEBP", lossless=True, exact=True)), ".webp")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(again))), clear)
+
+
+def test_more_pixels_than_a_format_holds():
+    photograph = read(saved(Image.new("RGB", (66_000, 1)), "PNG"))
+    for suffix in (".webp", ".jpg", ".avif"):
+        with one_line(f"an output in {suffix}", "66000x1 pixels", "end --output in .png"):
+            encode_photograph(photograph, suffix)
+
+
+def lzw(data):
+    """Bytes as LZW of a TIFF, each for itself: codes of 9 bits, forgotten before they would need 10."""
+    codes = []
+    for first in range(0, len(data), 200):
+        codes += [256, *data[first : first + 200]]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8)
+
+
+def test_sixteen_bits_that_can_not_be_unpacked():
+    packed, tags = lzw(DEEP[..., :3].astype("<u2").tobytes()), []
+    for tag, kind, count, value in (
+        (256, 3, 1, 30), (257, 3, 1, 22), (258, 3, 3, 134), (259, 3, 1, 5), (262, 3, 1, 2), (273, 4, 1, 140),
+        (277, 3, 1, 3), (278, 3, 1, 22), (279, 4, 1, len(packed)), (284, 3, 1, 1),
+    ):  # fmt: skip
+        tags.append(struct.pack("<HHII", tag, kind, count, value))
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(tags) + bytes(4)
+    Path("lzw.tif").write_bytes(head + struct.pack("<HHH", 16, 16, 16) + packed)
+    with one_line("lzw.tif: expected 16 bits stored plainly or by Deflate, found LZW", "save it as a PNG of 16 bits"):
+        read_photograph(Path("lzw.tif"))
 
 
 def test_what_is_no_photograph():

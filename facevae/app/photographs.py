@@ -20,7 +20,7 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import decode
 from facevae.imaging.names import IMAGE_SUFFIXES
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _EXIF = 0x0112, b"Exif\0\0"
 
 # EXIF's eight orientations as what turns an image stored so upright, and what turns it back.
 _UPRIGHT = {
@@ -47,7 +47,7 @@ class Photograph:
     """`pixels`: (H, W, 3) uint8 or uint16, upright; `alpha`: (H, W) of the same type; `grey`: a file of one plane.
 
     `format`: as Pillow calls it; `orientation`: EXIF's number for how the file has it; `chunks`: of a PNG, what it says
-    of the image; `options`: of other formats, with which Pillow writes the like.
+    of the image; `options`: of other formats, with which Pillow writes the like; `inks`: the file had CMYK.
     """
 
     pixels: np.ndarray
@@ -59,6 +59,7 @@ class Photograph:
     exif: bytes | None = None
     chunks: list[Chunk] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    inks: bool = False
 
     def visible(self) -> np.ndarray:
         """What a model is shown: (H, W, 3) uint8, transparent parts white."""
@@ -83,7 +84,7 @@ def read_photograph(path: Path) -> Photograph:
         ) from None  # fmt: skip
     image = Image.open(io.BytesIO(data))
     photograph = _described(image, data)
-    planes = _sixteen_bits(image, data)
+    planes = _sixteen_bits(image, data, path)
     if planes is None and not image.has_transparency_data:
         return replace(photograph, pixels=shown, grey=image.mode in ("1", "L"))
     if planes is None:
@@ -109,9 +110,15 @@ def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
     planes = pixels[..., :1] if photograph.grey else pixels
     if alpha is not None:
         planes = np.dstack([planes, alpha])
-    if kind != "BMP" and photograph.exif:
+    if _says_how_it_lies(photograph, kind):
         planes = _turned(planes, _BACK.get(photograph.orientation))
-    return _WRITERS.get(kind, _by_pillow)(photograph, planes, kind)
+    try:
+        return _WRITERS.get(kind, _by_pillow)(photograph, planes, kind)
+    except (OSError, RuntimeError, ValueError) as error:  # WebP ends at 16,383 pixels, JPEG at 65,500
+        raise FacevaeError(
+            where=f"an output in {suffix}", expected=f"a photograph that {kind} can hold",
+            found=f"one of {planes.shape[1]}x{planes.shape[0]} pixels ({error})", fix="end --output in .png",
+        ) from None  # fmt: skip
 
 
 def left_out(photograph: Photograph, suffix: str) -> list[str]:
@@ -121,6 +128,8 @@ def left_out(photograph: Photograph, suffix: str) -> list[str]:
         lost.append("8 of its 16 bits")
     if photograph.alpha is not None and kind not in _ALPHA:
         lost.append("transparency, now white")
+    if photograph.inks:
+        lost.append("its inks, now RGB, and their profile")
     if kind == "BMP" and (photograph.exif or photograph.icc_profile):
         lost.append("EXIF and profile of colours")
     if kind == "TIFF" and photograph.pixels.dtype == np.uint16 and photograph.exif:
@@ -134,11 +143,26 @@ def own_suffix(path: Path) -> str:
     return suffix if suffix in FORMATS else ".png"
 
 
+def _says_how_it_lies(photograph: Photograph, kind: str) -> bool:
+    """Whether a file of this kind will name the photograph's orientation, by its EXIF or in its own way, as by XMP."""
+    if photograph.exif is not None and _orientation_in(photograph.exif) == photograph.orientation:
+        return kind != "BMP" and (kind, photograph.pixels.dtype) != ("TIFF", np.uint16)
+    return kind == photograph.format
+
+
+def _orientation_in(exif: bytes) -> int:
+    found = Image.Exif()
+    found.load(exif)
+    return found.get(_ORIENTATION, 1)
+
+
 def _described(image: Image.Image, data: bytes) -> Photograph:
     """The photograph without its pixels."""
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    info, exif, options = image.info, image.info.get("exif"), {}
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    kind, options = "JPEG" if image.format == "MPO" else str(image.format), {}
+    orientation = image.getexif().get(_ORIENTATION, 1)  # first: of a PNG it reads EXIF behind the pixels too
+    info, exif = image.info, image.info.get("exif")
+    if exif and not exif.startswith(_EXIF):  # a WebP's, which a JPEG has to have
+        exif = _EXIF + exif
     if kind == "JPEG" and image.mode in ("L", "RGB"):
         # Its own tables: coded anew, blocks in which nothing has changed come out almost as they were.
         sampling = JpegImagePlugin.get_sampling(image)
@@ -151,12 +175,14 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
                 words.get_ifd(tags).update(inner)
         exif, orientation = (words.tobytes() if len(words) else None), 1  # Pillow decodes it upright
     elif kind == "WEBP":
-        options = {"lossless": b"VP8L" in _webp_chunks(data)}
+        # Exact: what is transparent has colours, too.
+        options = {"lossless": True, "exact": True} if b"VP8L" in _webp_chunks(data) else {"lossless": False}
     options |= {name: info[name] for name in ("dpi", "xmp") if name in info and kind in ("JPEG", "TIFF", "WEBP")}
     profile = None if image.mode == "CMYK" else info.get("icc_profile")  # which knows inks, not RGB
     chunks = kept_chunks(data) if kind == "PNG" else []
     nothing = np.zeros((0, 0, 3), np.uint8)
-    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options)
+    inks = image.mode == "CMYK"
+    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options, inks)
 
 
 def _webp_chunks(data: bytes) -> list[bytes]:
@@ -169,8 +195,11 @@ def _webp_chunks(data: bytes) -> list[bytes]:
     return found
 
 
-def _sixteen_bits(image: Image.Image, data: bytes) -> np.ndarray | None:
-    """The stored planes, (H, W, C) uint16, of a PNG or TIFF of 16 bits; None of another."""
+def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray | None:
+    """The stored planes, (H, W, C) uint16, of a PNG or TIFF of 16 bits; None of another.
+
+    Raises FacevaeError naming `where` if the 16 bits can't be read.
+    """
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)[..., None]
     if image.format == "PNG" and bits_and_planes(data)[0] == 16:
@@ -186,7 +215,13 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> np.ndarray | None:
 
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages[0]
-            planes = page.asarray()
+            try:
+                planes = page.asarray()
+            except (ValueError, KeyError, ImportError):
+                raise FacevaeError(
+                    where=where, expected="16 bits stored plainly or by Deflate", found=page.compression.name,
+                    fix="save it as a PNG of 16 bits",
+                ) from None  # fmt: skip
             if page.planarconfig == 2:
                 planes = np.moveaxis(planes, 0, -1)
         return _turned(planes, _UPRIGHT.get(image.tag_v2.get(_ORIENTATION, 1)))

@@ -22,12 +22,12 @@ app = typer.Typer(
     help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, or with those that come "
     "with it, on CPU or GPU; check which of your own images it would take.\n\n"
     "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif HEIC too, in any colour mode and of "
-    "any size; what is transparent becomes white. All of them are checked before the first output is written; an "
-    "error is one line, with exit code 1.\n\n"
+    "any size; a model sees what is transparent as white. All of them are checked before the first output is written; "
+    "an error is one line, with exit code 1.\n\n"
     "The autoencoder knows faces that are framed as in its training: upright, centred, face and hair filling the "
-    "image. An image is scaled until it covers the size of the training's, what sticks out is cut off evenly, and the "
-    "centred square is scaled to the model's size; a line says so for each image. An image that has the model's size "
-    "is taken as it is.",
+    "image. So the face is found and brought to that frame; a line says where it is. --frame centre, or models "
+    "without an aligner, cut the centred square instead. An image that has the model's size, or that of the training's "
+    "images, is taken as it is.",
 )
 for command in (edit, reconstruct, denoise, interpolate, sample, attributes, models, check):
     app.command()(command)

@@ -37,8 +37,9 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="For one image a file (.png or .jpg) or a folder, for several a folder, with / at its end if it is new. "
-        "An older output there is replaced, an input never. Without it: the current folder.",
+        help="For one image a file (.png or .jpg; edited photographs also .webp, .tif, .bmp, .avif) or a folder, for "
+        "several a folder, with / at its end if it is new. An older output there is replaced, an input never. Without "
+        "it: the current folder.",
     ),
 ]
 
