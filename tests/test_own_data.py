@@ -467,6 +467,11 @@ def test_a_parquet_file_of_something_else(tmp_path):
         take(tmp_path, path)
 
 
+def test_parquet_has_no_folders_of_persons(tmp_path):
+    with one_line("expected folders of images", "persons: folder", "found parquet", "column or null"):
+        take(tmp_path, put(tmp_path / "hub", "train-0.parquet"), persons="folder")
+
+
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with one_line("a.parquet", "pyarrow", "'.[parquet]'"):

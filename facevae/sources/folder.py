@@ -57,12 +57,12 @@ class FolderSettings(Section):
 def plan_folder(settings: FolderSettings, workers: int) -> tuple[PhotoSource, Plan]:
     """What would be taken, by names, labels and headers. Raises FacevaeError as `take_folder` does, but for pixels."""
     path = resolve_path(settings.images)
-    source = ParquetImages(path) if is_parquet(path) else FolderImages(path)
-    if settings.persons == "folder" and isinstance(source, ParquetImages):
+    if settings.persons == "folder" and is_parquet(path):
         raise FacevaeError(
             where=path, expected="folders of images, as download.folder.persons: folder says", found="parquet",
             fix="set download.folder.persons to column or null",
         )  # fmt: skip
+    source = ParquetImages(path) if is_parquet(path) else FolderImages(path)
     labels, what = None, str(path)
     if settings.attributes is not None:
         table = resolve_path(settings.attributes)
