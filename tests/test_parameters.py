@@ -1,6 +1,7 @@
 """The whole params.yaml: its schema beside the typed sections, what `-S` writes, and every mistake before any work."""
 
 import importlib
+import inspect
 import json
 import re
 import shutil
@@ -213,8 +214,9 @@ def test_a_stage_looks_at_the_parameters_before_anything_else(module, tmp_path, 
     path = with_value(tmp_path, key, 0)
     monkeypatch.chdir(tmp_path)
     main = importlib.import_module(module).main
-    needed = {"workers": 1, "model": "dae"} if module in ("stages.crop_pad", "stages.cache_arrays") else {}
-    needed |= {"workers": 1} if module in ("stages.add_noise", "stages.download") else {}
+    given = {"workers": 1, "model": "dae"}
+    options = inspect.signature(main).parameters.items()
+    needed = {name: given[name] for name, option in options if option.default is option.empty}
     with one_line(f"{path}, {key}: expected an integer, 1 or more", "found 0"):
         main(params=path, **needed)
     assert sorted(file.name for file in tmp_path.iterdir()) == [SCHEMA, "params.yaml"]
