@@ -510,7 +510,10 @@ def test_attributes_as_json(facevae, folder):
 def test_no_models(facevae, folder, monkeypatch):
     for arguments in ("edit ann.png -a Smiling", "denoise ann.png", "sample", "attributes"):
         line = facevae(*arguments.split(), "--models", "gone", fails=True)
-        assert line.startswith("error: --models gone: expected the folder with the models") and "dvc pull" in line
+        assert (
+            line.startswith("error: --models gone: expected a folder with models, or one of celeba")
+            and "dvc pull" in line
+        )
     Path("other").mkdir()
     line = facevae("denoise", "ann.png", "--models", "other", fails=True)
     assert line.startswith("error: other/dae.safetensors: expected a dae model, found no such file")
@@ -651,7 +654,7 @@ def test_help(command, facevae):
 def test_help_names_every_command(facevae):
     out = facevae("--help")
     found = dict(re.findall(r"^  ([a-z]+) {2,}(\S.*)$", out.split("Commands:")[1], re.MULTILINE))
-    assert tuple(found) == (*COMMANDS, "check") and all(
+    assert tuple(found) == (*COMMANDS, "models", "check") and all(
         text.endswith(".") and "..." not in text for text in found.values()
     )
 
