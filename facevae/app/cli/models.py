@@ -4,7 +4,10 @@ import textwrap
 
 
 def models() -> None:
-    """List the sets of models that come with facevae, for --models: their data, licence, figures and files."""
+    """List the models that come with facevae.
+
+    Each set by the name that --models takes: its data, licence and figures, and its files with their hashes.
+    """
     from facevae.app.model_sets import file_rows, read_card, set_names
 
     for name in set_names():
