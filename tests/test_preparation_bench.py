@@ -72,8 +72,9 @@ def test_a_part_of_the_photographs_is_evenly_spread(drawn, tmp_path, capsys):
     names = [path.name for path in sorted((part.unpacked / "celeba/img_align_celeba").iterdir())]
     assert names == ["000001.jpg", "000007.jpg", "000013.jpg", "000019.jpg"] and part.images == 4
     assert whole.images == COUNT and len(list((whole.unpacked / "celeba/img_align_celeba").iterdir())) == COUNT
-    partitions = (part.unpacked / "celeba/list_eval_partition.txt").read_text().split("\n")
-    assert partitions == ["000001.jpg 0", "000007.jpg 0", "000013.jpg 0", "000019.jpg 0", ""]
+    # All of the four would train: download has given some of them to the other splits.
+    lines = (part.unpacked / "celeba/list_eval_partition.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == names and {line.split()[1] for line in lines} == {"0", "1", "2"}
 
 
 def test_medians_and_ratios(drawn):

@@ -404,7 +404,7 @@ def test_the_default_differs_in_nothing(command):
 
 def test_a_name_that_is_none(project, command):
     line = command("dcf", fails=True)
-    assert "one of celeba, default, dfc, report" in line and "dcf" in line
+    assert "one of celeba, default, dfc, photographs, report" in line and "dcf" in line
     assert "--folder" in command("dfc", "--folder", "elsewhere", fails=True)
     assert "unknown key latnet" in wrong(project, command, "vae:\n  latnet: 1\n")
     assert "settings/mine.yaml, vae" in wrong(project, command, "vae: 1\n")
