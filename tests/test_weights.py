@@ -96,8 +96,8 @@ def test_a_full_disk_is_the_systems_error_and_keeps_the_old_model(tmp_path, monk
 @pytest.mark.parametrize(
     ("metadata", "why"),
     [
-        ({"kind": "judge"}, "no 'image_size'"),
-        ({"kind": "judge", "image_size": "large", "width": 8, "attributes": []}, "'>=' not supported"),
+        ({"kind": "judge", "attributes": ["A"]}, "no 'image_size'"),
+        ({"kind": "judge", "image_size": "large", "width": 8, "attributes": ["A"]}, "'>=' not supported"),
         ({"kind": "judge", "image_size": 16, "width": 8, "attributes": ["A"]}, "Error(s) in loading state_dict"),
         ({"kind": "judge", "image_size": 15, "width": 8, "attributes": ["A"]}, "a multiple of 2 pixels"),
     ],
