@@ -68,3 +68,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that run whole pipelines come first: at the end no worker waits for another one's last long file."""
     makers = {"copy_project", "copy_judged"}
     items.sort(key=lambda item: makers.isdisjoint(vars(getattr(item, "module", item))))
+
+
+@pytest.fixture
+def own_training(tmp_path, monkeypatch):
+    """Checkpoints in the test's own folder; what a training sets for its process is undone."""
+    import torch
+
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    threads = torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)

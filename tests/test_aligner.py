@@ -26,17 +26,10 @@ from facevae.training.loop.step import StepContext
 from facevae.training.views import NUMBERS, make_views, surroundings
 from stages import evaluate_aligner, train_aligner
 
+pytestmark = pytest.mark.usefixtures("own_training")
+
 CPU = torch.device("cpu")
 FRAME = (178, 218)
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 # --- transforms
@@ -215,9 +208,10 @@ def test_the_largest_face_is_taken_and_said(tmp_path):
     assert scale_of(found.matrix) == pytest.approx(2 * 178 / 64)
 
 
-def test_a_number_and_all(tmp_path):
+def test_a_number_and_all(tmp_path, capsys):
     faces = [face_at(300, 200, 1), face_at(80, 90, 0.8), face_at(500, 100, 0.7, inside=0.5)]
     assert len(framing(tmp_path, *faces, face="all")(PHOTO, "x")) == 2, "the third is cut off"
+    assert capsys.readouterr().err == "note: x: left out 1 of 3 faces, cut off by the border or too small\n"
     (second,) = framing(tmp_path, *faces, face="2")(PHOTO, "x")
     assert second.words.startswith("600x400, face 2 of 3 at 80, 90")
     with one_line("at least 4 faces", "--face 4", "found 3"):

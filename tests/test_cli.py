@@ -89,10 +89,10 @@ def test_slips_of_a_newcomer(typed, words, facevae, folder):
     assert facevae("edit", *typed.split(), fails=True).startswith(f"error: {words}")
 
 
-@pytest.mark.parametrize("text", ["much", "nan", "inf", "1,5", ""])
-def test_a_strength_that_is_no_number(text, facevae, folder):
+@pytest.mark.parametrize("text", ["much", "nan", "inf", "1,5", "", "1e30", "-1001"])
+def test_a_strength_that_is_none(text, facevae, folder):
     line = facevae("edit", "ann.png", "--attribute", f"Smiling={text}", fails=True)
-    assert f"--attribute Smiling: expected a number for its strength, found {text!r}" in line
+    assert f"--attribute Smiling: expected a number from -1000 to 1000 for its strength, found {text!r}" in line
 
 
 # --- edits

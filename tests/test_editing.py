@@ -81,7 +81,7 @@ def test_strengths_are_searched_for_each_face():
     found = Editor(Pixels(), VECTORS, changes, CPU, Judge(Colours(), COLOURS), ["Red"]).strengths(faces)
     assert found.strengths.tolist() == [[3.125, 0.5], [2.125, 0.5], [2.0, 0.5]], "the last is red already"
     assert found.found.tolist() == [[True, False], [True, False], [False, False]]
-    assert [found.describe(face) for face in range(3)] == [", Red 3.1", ", Red 2.1", ""]
+    assert [found.describe(face) for face in range(3)] == [", Red 3.1 (more than any face has)", ", Red 2.1", ""]
     assert Editor(Pixels(), VECTORS, changes, CPU).strengths(faces).strengths.tolist() == 3 * [[2.0, 0.5]]
     unknown = Editor(Pixels(), VECTORS, [Change("Wearing_Hat", 1.0)], CPU, Judge(Colours(), COLOURS), ["Wearing_Hat"])
     assert not unknown.strengths(faces).found.any()

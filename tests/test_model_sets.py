@@ -10,6 +10,7 @@ from PIL import Image
 from raw_data import one_line
 from skimage.data import astronaut
 
+from bench.shipped import reconstruction_psnr
 from facevae.app import model_sets
 from facevae.app.cli.main import app
 from facevae.app.cli.options import MADE, _find_models
@@ -87,3 +88,20 @@ def test_noise_of_any_strength_is_removed():
         truth = from_bytes(clean[None])
         before, after = (float((image - truth).square().mean()) for image in (from_bytes(noisy[None]), found))
         assert 10 * np.log10(before / after) > gain
+
+
+def test_the_psnr_of_the_card_is_of_each_image():
+    """20 dB where every value is off by 0.1, whatever the other images are."""
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+
+    class Halves(torch.nn.Module):
+        settings = None
+
+        def encode(self, batch):
+            return torch.arange(len(batch), dtype=torch.float32)[:, None], torch.zeros(len(batch), 1)
+
+        def decode(self, z):
+            return (z / 10)[:, :, None, None].expand(-1, 3, 4, 4)
+
+    found = reconstruction_psnr(Halves(), images, torch.device("cpu"))
+    assert found.tolist() == pytest.approx([100, 20, 20 - 20 * np.log10(2)], abs=1e-3)

@@ -37,6 +37,8 @@ from stages import (
     train_vae,
 )
 
+pytestmark = pytest.mark.usefixtures("own_training")
+
 STAGES = (
     train_dae, train_vae, train_judge, train_identity, encode, fit_mixture, explore_latents, attribute_vectors,
     evaluate_dae, evaluate_vae,
@@ -93,16 +95,6 @@ class Project:
 
     def metrics(self, stage):
         return json.loads((self.folder / "results" / stage / "metrics.json").read_text())
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(tmp_path, monkeypatch):
-    """Checkpoints in the test's own folder; what a training sets for its process is undone."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 def arrays_in(folder):

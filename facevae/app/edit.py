@@ -72,7 +72,11 @@ class Searched:
     def describe(self, face: int) -> str:
         """What a face gets that differs from what was announced, in words after a comma, or nothing."""
         rows = zip(self.changes, self.strengths[face].tolist(), self.found[face].tolist(), strict=True)
-        return "".join(f", {change.attribute} {strength:.2g}" for change, strength, found in rows if found)
+        return "".join(
+            f", {change.attribute} {strength:.2g}" + " (more than any face has)" * (strength > FARTHEST)
+            for change, strength, found in rows
+            if found
+        )
 
 
 class Editor:

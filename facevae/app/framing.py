@@ -1,5 +1,6 @@
 """Which face of a photograph is meant, and how it is framed for the model: `--face` and `--frame`."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,12 @@ class Framing:
         usable = [number for number, face in enumerate(faces) if face.whole and self._scale(face) >= LEAST_SCALE]
         if not usable:
             self._check(faces[0], where)
-        return usable if self.face == "all" else usable[:1]
+        if self.face != "all":
+            return usable[:1]
+        if left := len(faces) - len(usable):
+            of = f"{left} of {len(faces)} faces"
+            print(f"note: {where}: left out {of}, cut off by the border or too small", file=sys.stderr)
+        return usable
 
     def _check(self, face: Face, where: object) -> None:
         """Raise FacevaeError if a face is cut off or too small."""

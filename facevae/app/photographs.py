@@ -16,9 +16,8 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from facevae.app.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
+from facevae.app.portraits import decode_own
 from facevae.core.errors import FacevaeError
-from facevae.imaging.codec import decode
-from facevae.imaging.names import IMAGE_SUFFIXES
 
 _ORIENTATION, _EXIF = 0x0112, b"Exif\0\0"
 
@@ -73,15 +72,7 @@ class Photograph:
 def read_photograph(path: Path) -> Photograph:
     """Raises FacevaeError if it is not a whole image."""
     data = path.read_bytes()
-    try:
-        shown = decode(data, path)
-    except FacevaeError as error:
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            raise
-        raise FacevaeError(
-            where=path, expected=f"an image ({', '.join(sorted(set(FORMATS.values())))})", found=error.found,
-            fix="name an image, or convert it to JPEG or PNG first",
-        ) from None  # fmt: skip
+    shown = decode_own(data, path)
     image = Image.open(io.BytesIO(data))
     photograph = _described(image, data)
     planes = _sixteen_bits(image, data, path)

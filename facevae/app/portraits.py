@@ -131,13 +131,18 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 def read_image(path: Path) -> np.ndarray:
     """The image in a file, upright, RGB: (height, width, 3) uint8. Raises FacevaeError if it is not a whole one."""
+    return decode_own(path.read_bytes(), path)
+
+
+def decode_own(data: bytes, path: Path) -> np.ndarray:
+    """`read_image` of the bytes of the file `path`."""
     # Many cameras' raw files are TIFFs to Pillow, which would show their thumbnail.
     if unread := unread_ending(path.suffix.lower()):
         raise FacevaeError(
             where=path, expected=f"an image ({', '.join(FORMATS)})", found=unread, fix="name another image"
         )
     try:
-        return decode(path.read_bytes(), path)
+        return decode(data, path)
     except FacevaeError as error:
         if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
             raise

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from facevae.app.edit import Change
 
+# Far beyond all faces; the sums of still larger ones leave what floats can hold.
+_LARGEST = 1000
+
 MULTIPLES = (-1.0, 0.5, 1.0, 1.5, 2.0)
 """Of the chosen strengths: what `--sheet` shows."""
 
@@ -179,9 +182,10 @@ def parse_change(text: str) -> tuple[str, float | None]:
         )  # fmt: skip
     if not equals:
         return name, None
-    if not _is_number(number):
+    if not _is_number(number) or abs(float(number)) > _LARGEST:
         raise FacevaeError(
-            where=f"--attribute {name}", expected="a number for its strength", found=repr(number),
+            where=f"--attribute {name}", expected=f"a number from -{_LARGEST} to {_LARGEST} for its strength",
+            found=repr(number),
             fix="give one such as 1.5, or leave it out for the recommended one",
         )  # fmt: skip
     return name, float(number)
