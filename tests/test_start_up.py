@@ -13,8 +13,8 @@ from bench.rooms import ROOT, modules
 BYTECODE = {"PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"]}
 # Each takes from a tenth of a second to several to import.
 SLOW = {
-    "PIL", "cv2", "matplotlib", "numpy", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn", "sympy",
-    "tensorboard", "torch", "torch._dynamo", "torchmetrics", "torchvision", "yaml",
+    "PIL", "cv2", "matplotlib", "numpy", "onnxruntime", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn",
+    "sympy", "tensorboard", "torch", "torch._dynamo", "torchmetrics", "torchvision", "yaml",
 }  # fmt: skip
 READING_PARAMETERS = {"numpy", "pydantic", "yaml"}
 LEARNING = READING_PARAMETERS | {"torch"}
