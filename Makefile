@@ -28,7 +28,7 @@ ifdef CPU_TORCH
 	@$(BIN)/python -m pip install --disable-pip-version-check -qqq --no-compile --no-deps $(CPU_TORCH) || \
 		{ echo 'CPU=1: found no $(CPU_TORCH); name a package index that has it in PIP_EXTRA_INDEX_URL, or leave CPU=1 out' >&2; exit 1; }
 endif
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[pipeline,dev]'
 	@touch $@
 
 # A mistake anywhere in params.yaml, before minutes of work; and afterwards, until the run is committed, how to keep it.

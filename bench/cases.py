@@ -17,10 +17,11 @@ from facevae.data.arrays import write_npy
 from facevae.data.noise import Noise, NoiseSettings, ends
 from facevae.drawing import draw as faces
 from facevae.imaging.codec import encode_jpeg
-from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
+from facevae.imaging.frames import PadFrame, SquareFrame
 from facevae.models.classifier import Classifier
 from facevae.models.dae import make_network
 from facevae.models.vae import Vae
+from facevae.preparation.crop_settings import DaeCrop, VaeCrop
 from facevae.training.classifier import ClassifierSettings, classifier_terms, classifier_terms_of, positive_weights
 from facevae.training.dae import DaeSettings, dae_terms_of, denoising_terms, with_sigma
 from facevae.training.feature_losses import ClassifierLoss

@@ -17,8 +17,9 @@ from facevae.celeba.splits import evenly_spaced
 from facevae.celeba.tables import IMAGES
 from facevae.core.params import load_section
 from facevae.imaging.codec import decode
-from facevae.imaging.frames import SquareFrame, VaeCrop
+from facevae.imaging.frames import SquareFrame
 from facevae.imaging.tiff import TiffFormat
+from facevae.preparation.crop_settings import VaeCrop
 
 OURS = "TIFF, by facevae.imaging.tiff"
 # What Pillow calls it, and its options.

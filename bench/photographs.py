@@ -27,14 +27,12 @@ LARGE = (4000, 3000)
 Find = Callable[[np.ndarray], np.ndarray | None]
 
 
-def aligner(model: Path) -> Find:
-    """The largest face that this pipeline finds."""
-    import torch
+def aligner(models: str) -> Find:
+    """The largest face that the command line finds."""
+    from facevae.inference.models import ModelFolder
+    from facevae.inference.sets import resolve
 
-    from facevae.alignment.finder import load_finder
-
-    torch.set_num_threads(1)
-    finder = load_finder(model, torch.device("cpu"))
+    finder = ModelFolder(resolve(models), "cpu").finder
 
     def find(picture: np.ndarray) -> np.ndarray | None:
         faces = finder.faces(picture)
@@ -92,11 +90,11 @@ def of_no_face(find: Find, faces: np.ndarray, count: int, seed: int) -> str:
     return f"without a face: {wrong} of {count} taken for one"
 
 
-def large(model: Path, path: Path) -> float:
+def large(models: str, path: Path) -> float:
     """Seconds of processor time for a file, from its bytes to the frame, after a first picture that warms up."""
-    from facevae.app.portraits import read_image
+    from facevae.inference.image_files import read_image
 
-    find = aligner(model)
+    find = aligner(models)
     find(np.zeros((400, 400, 3), np.uint8))
     began = time.process_time()
     find(read_image(path))
@@ -105,7 +103,7 @@ def large(model: Path, path: Path) -> float:
 
 def main(
     celeba: Annotated[Path, typer.Option(help="The folder with aligned images and partitions.")] = Path("data/raw"),
-    model: Annotated[Path, typer.Option(help="The aligner.")] = Path("models/aligner.safetensors"),
+    models: Annotated[str, typer.Option(help="A set that comes with facevae, or a folder.")] = "celeba",
     count: Annotated[int, typer.Option(min=1, help="Pictures of each kind.")] = 100,
     seed: Annotated[int, typer.Option(min=0)] = 100,
     scratch: Annotated[Path, typer.Option(help="Where the large photograph is put.")] = Path(".checkpoints/photograph"),
@@ -118,7 +116,7 @@ def main(
     partitions = celeba / "list_eval_partition.txt"
     data = read_aligned(celeba / "img_align_celeba.zip", partitions, ("test",), count, None, 1)
     faces = data.images["test"]
-    finds = {"aligner": aligner(model), "YuNet's points": five_points()}
+    finds = {"aligner": aligner(models), "YuNet's points": five_points()}
     for oval in (False, True):
         for name, find in finds.items():
             print(measure(name, find, faces, count, seed, oval), flush=True)
@@ -127,7 +125,7 @@ def main(
         path = folder / "large.jpg"
         placed = place_face(faces[0], 0, LARGE, seed, scales=(0.4, 0.5), degrees=DEGREES)
         Image.fromarray(placed.picture).save(path, quality=90)
-        seconds, peak = call(large, model, path)
+        seconds, peak = call(large, models, path)
     print(f"12 megapixels: {seconds:.2f} s with decoding, {peak:.0f} MB in all")
 
 

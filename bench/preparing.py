@@ -19,8 +19,9 @@ from facevae.celeba.tables import IMAGES
 from facevae.core.params import load_section
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode_image
-from facevae.imaging.frames import SquareFrame, VaeCrop
+from facevae.imaging.frames import SquareFrame
 from facevae.jobs.workers import ordered_map
+from facevae.preparation.crop_settings import VaeCrop
 from stages import add_noise, cache_arrays, crop_pad
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import torch
 import typer
 
 from facevae.core.command import run
-from facevae.latents.vectors import METHODS, estimate
+from facevae.latents.attribute_vectors import estimate
+from facevae.latents.vectors import METHODS
 
 
 def main(

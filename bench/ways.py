@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 
 from facevae.core.command import run
@@ -89,7 +90,11 @@ def judge_attribute(
 
     def at(strength: float, searched: int = 0) -> dict[str, WayVerdict]:
         ways = Ways(crowd, images, seen, {}, most, searched)
-        list(crowd.judge_edits([Edit(name, vectors.of(name), strength, vectors.method)], most, observe=ways))
+        list(
+            crowd.judge_edits(
+                [Edit(name, torch.from_numpy(vectors.of(name)), strength, vectors.method)], most, observe=ways
+            )
+        )
         return {verdict.way: verdict for verdict in ways.verdicts}
 
     strength = vectors.recommendation(name).strength

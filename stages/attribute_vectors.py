@@ -38,17 +38,17 @@ def main(
     from facevae.evaluation.plausibility import possible
     from facevae.evaluation.strengths import recommend
     from facevae.figures.base import heat_map
-    from facevae.latents.posteriors import load_posteriors
-    from facevae.latents.vectors import (
+    from facevae.latents.attribute_vectors import (
         VECTOR_COLUMNS,
         VectorSettings,
         cosine_table,
         cosines_of,
         find_vectors,
-        save_vectors,
         stability,
         vector_table,
     )
+    from facevae.latents.posteriors import load_posteriors
+    from facevae.latents.vectors import save_vectors
     from facevae.models import classifier
     from facevae.models.vae import from_metadata
     from facevae.nn.device import measure_on

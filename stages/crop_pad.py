@@ -30,8 +30,9 @@ def main(
     from facevae.celeba.splits import evenly_spaced
     from facevae.core.params import load_section
     from facevae.imaging.archive import open_archive
-    from facevae.imaging.frames import DaeCrop, PadFrame, SquareFrame, VaeCrop
+    from facevae.imaging.frames import PadFrame, SquareFrame
     from facevae.preparation.crop_pad import write_framed
+    from facevae.preparation.crop_settings import DaeCrop, VaeCrop
 
     output = output or Path("data") / model / "images.zip"
     if model == "dae":

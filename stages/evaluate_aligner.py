@@ -31,13 +31,12 @@ def main(
     Parameters: evaluate_aligner (pictures: so many with a face and so many without; faces: how many found.png shows;
     seed).
     """
-    from facevae.alignment.finder import load_finder
     from facevae.core.files import write_json
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.aligned import read_aligned
-    from facevae.evaluation.aligner import COLUMNS, UNKNOWN, AlignerEvaluation, evaluate_aligner
-    from facevae.figures.base import image_sheet
+    from facevae.evaluation.aligner import COLUMNS, UNKNOWN, AlignerEvaluation, evaluate_aligner, load_finder
+    from facevae.figures.sheets import image_sheet
     from facevae.nn.device import measure_on
 
     settings = load_section(params, "evaluate_aligner", AlignerEvaluation)

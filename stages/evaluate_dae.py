@@ -36,7 +36,7 @@ def main(
     from facevae.data.arrays import open_dae
     from facevae.evaluation.dae import DaeEvaluation, denoised_examples, evaluate_denoiser, summary
     from facevae.evaluation.noise_sweep import SWEEP_COLUMNS, sweep_noise
-    from facevae.figures.base import image_sheet
+    from facevae.figures.sheets import image_sheet
     from facevae.models.dae import from_metadata
     from facevae.nn.device import measure_on
     from facevae.nn.model_files import load_model

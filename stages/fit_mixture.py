@@ -27,11 +27,12 @@ def main(
     """
     from facevae.core.params import load_section
     from facevae.data.arrays import open_vae
-    from facevae.latents.mixture import MixtureSettings, fit_mixture, fitting, save_mixture
+    from facevae.latents.fit_mixture import MixtureSettings, fit_mixture, fitting
+    from facevae.latents.mixture import save_mixture
     from facevae.latents.posteriors import load_posteriors
 
     asked = load_section(params, "fit_mixture", MixtureSettings)
-    draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", asked.seed)
+    draws = load_posteriors(latents, open_vae(arrays).counts).draws("train", asked.seed).numpy()
     settings = fitting(asked, *draws.shape)
     save_mixture(output, fit_mixture(draws, settings))
     less = "" if settings == asked else f", not {asked.components} ({asked.covariance}), for so few can't bear more"

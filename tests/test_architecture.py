@@ -28,7 +28,7 @@ from bench.rooms import (
 
 TORCH_FREE_ROOMS = ("core", "jobs", "imaging", "celeba", "drawing", "sources", "data", "preparation")
 TORCH_FREE = {module for module in modules("facevae") if room_of(module) in TORCH_FREE_ROOMS}
-TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard", "safetensors"}
+TORCH = {"torch", "torchvision", "torchmetrics", "tensorboard"}
 DATA_STAGES = {
     f"stages.{name}" for name in ("fingerprint", "download", "crop_pad", "add_noise", "cache_arrays", "report_data")
 }
@@ -44,6 +44,7 @@ ELSEWHERE = {
 }
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 # What imports them says in one line that they are missing: facevae/sources/kaggle.py and parquet.py,
 # facevae/imaging/unread.py, bench/training.py.
 OPTIONAL = {"kagglehub", "pillow-heif", "pyarrow", "pythae", "sitecustomize"}  # the last is a hook of Python's
@@ -52,6 +53,7 @@ NOT_IMPORTED = {
     "ruamel-yaml": "facevae/core/params.py; its parts share a name, and the next one is found",
     "ruamel-yaml-clib": "its parser, which DVC reads its files with",
     "pywavelets": "the wavelets of scikit-image",
+    "onnxscript": "torch.onnx writes with it",
     "tensorboard": "torch.utils.tensorboard imports it",
     "dvc-s3": "dvc push to the S3 of tests/test_remote.py",
     "flask": "moto's server",
@@ -135,10 +137,17 @@ def test_stages_are_thin(module):
     assert len(path_of(module).read_text(encoding="utf-8").splitlines()) <= 80
 
 
-@pytest.mark.parametrize("package", ["facevae", "stages", *(f"facevae/{room}" for room in ROOMS)])
+@pytest.mark.parametrize("package", ["stages", *(f"facevae/{room}" for room in ROOMS)])
 def test_packages_hold_a_docstring_only(package):
     (only,) = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8")).body
     assert isinstance(only, ast.Expr) and isinstance(only.value, ast.Constant) and isinstance(only.value.value, str)
+
+
+def test_the_package_offers_its_python_interface_and_loads_nothing_for_it():
+    code = "import sys, facevae; assert not [name for name in sys.modules if name.startswith('facevae.')]; "
+    code += "print([getattr(facevae, name).__name__ for name in facevae.__all__])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert done.stdout.strip() == "['Faces', 'FacevaeError', 'Portrait', 'load']", done.stderr
 
 
 @pytest.mark.parametrize("module", [*modules("facevae"), *modules("stages")])
@@ -149,9 +158,9 @@ def test_modules_say_what_they_are(module):
 
 @pytest.mark.parametrize("folder", ["facevae", "stages", "tests", "bench"])
 def test_imported_packages_are_declared(folder):
-    declared = requirements(PROJECT["dependencies"])
+    declared = requirements(PROJECT["dependencies"] + EXTRAS["pipeline"])
     if folder in ("tests", "bench"):
-        declared |= requirements(PROJECT["optional-dependencies"]["dev"])
+        declared |= requirements(EXTRAS["dev"])
     undeclared = {
         str(path.relative_to(ROOT)): names
         for path in sorted((ROOT / folder).rglob("*.py"))
@@ -160,9 +169,25 @@ def test_imported_packages_are_declared(folder):
     assert not undeclared, "declare them in pyproject.toml"
 
 
+# Of the room inference: what works with PyTorch by its nature.
+WITH_TORCH = {f"facevae.inference.{name}" for name in ("export", "tiling", "torch_modules", "torch_networks")}
+
+
+@pytest.mark.parametrize("module", [name for name in modules("facevae") if room_of(name) in ("inference", "app/cli")])
+def test_the_light_install_is_enough(module):
+    """What `pip install facevae` brings is all that models at work on photographs load, before they are asked more."""
+    if module in WITH_TORCH:
+        pytest.skip("works with PyTorch")
+    code = f"import sys, {module}; print(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    only_pipeline = requirements(EXTRAS["pipeline"]) - requirements(PROJECT["dependencies"])
+    assert not distributions(set(done.stdout.split()) - sys.stdlib_module_names) & only_pipeline
+
+
 def test_declared_packages_are_used():
     used = {name for path in python_files() for name in distributions(third_party(path))} | set(NOT_IMPORTED)
-    declared = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    declared = requirements(PROJECT["dependencies"] + EXTRAS["pipeline"] + EXTRAS["dev"])
     assert declared <= used, f"nothing imports {declared - used}"
 
 
@@ -170,7 +195,7 @@ def test_declared_packages_are_pinned():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert not [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)]
-    declared = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    declared = requirements(PROJECT["dependencies"] + EXTRAS["pipeline"] + EXTRAS["dev"])
     assert declared <= requirements(pins), "pin them in constraints.txt"
 
 

@@ -18,7 +18,7 @@ from facevae.core.errors import FacevaeError
 from facevae.core.files import write_json
 from facevae.core.params import load_section
 from facevae.evaluation.dae import DaeEvaluation
-from facevae.imaging.frames import VaeCrop
+from facevae.preparation.crop_settings import VaeCrop
 from facevae.training.dae import DaeSettings
 from facevae.training.vae import VaeSettings
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from facevae.core.tables import write_table
-from facevae.figures.base import MAX_WIDTH, bars, heat_map, image_sheet, mosaic, scatter
+from facevae.figures.base import bars, heat_map, mosaic, scatter
+from facevae.figures.sheets import MAX_WIDTH, image_sheet
 
 RED, GREEN = ([255, 0, 0], [0, 255, 0])
 

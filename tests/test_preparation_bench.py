@@ -15,7 +15,7 @@ from bench.preparing import DAE_STAGES, VAE_STAGES, WAYS, run_stage, usual_array
 from bench.rooms import ROOT
 from facevae.core.errors import FacevaeError
 from facevae.core.params import load_section
-from facevae.imaging.frames import VaeCrop
+from facevae.preparation.crop_settings import VaeCrop
 
 PARAMS = ROOT / "params.yaml"
 COUNT = 24

@@ -1,4 +1,4 @@
 """Faces found in pictures of any size, brought to the aligned images' frame and back; pictures to learn and measure on.
 
-Imports nn and models.
+Imports no other room.
 """

@@ -5,17 +5,14 @@ in a few steps; what does not come to rest at something that it takes for a face
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from facevae.alignment.boxes import FINEST, LONGEST, find_boxes
 from facevae.alignment.similarity import compose, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.views import SIDE, Pyramid, cut_out
-from facevae.models.aligner import Aligner, from_metadata
-from facevae.nn.model_files import load_model, readable
 
 # Steps from a box to near its face; two more, the last with views around, bring it there.
 _FIRST_STEPS = 2
@@ -80,17 +77,20 @@ class Face:
         return self.inside >= _LEAST_INSIDE
 
 
-class FaceFinder:
-    """An aligner and the frame, (width, height), of the aligned images that it learned from.
+# Views (n, 3, VIEW, VIEW) float32 in [0, 1] -> (n, 5) float32: shift x and y, log scale, turn, the logit of a face.
+Aligner = Callable[[np.ndarray], np.ndarray]
 
-    With `search` all sizes and places are looked through where the detector has found nothing.
+
+class FaceFinder:
+    """An aligner, the frame, (width, height), of the aligned images that it learned from, and how it looks for faces.
+
+    `boxed`: the share of these images' faces that the detector of boxes sees. Where it did not see them, all sizes and
+    places of a picture are searched; where it does, that it sees nothing is to be believed, and a search would take
+    more things for faces than it found.
     """
 
-    def __init__(
-        self, network: Aligner, frame: tuple[int, int], device: torch.device | None = None, search: bool = False
-    ) -> None:
-        self.device, self.search = device or torch.device("cpu"), search
-        self.network, self.frame = network.eval().to(self.device), frame
+    def __init__(self, aligner: Aligner, frame: tuple[int, int], boxed: float) -> None:
+        self.aligner, self.frame, self.search = aligner, frame, boxed < BOXED
         half = min(frame) / 2
         # From a view's coordinates to the frame's pixels.
         self._to_frame = np.array([[half, 0, frame[0] / 2], [0, half, frame[1] / 2]])
@@ -124,7 +124,6 @@ class FaceFinder:
         went = np.linalg.norm(moved(compose(inverse(views), last), _CORNERS) - _CORNERS, axis=-1).mean(-1)
         return last, answers[:, 4].reshape(len(views), -1).mean(1), went
 
-    @torch.inference_mode()
     def _answers(self, pyramid: Pyramid, views: np.ndarray, mirrored: np.ndarray | None = None) -> np.ndarray:
         """The network's answers to views (n, 2, 3), some of them asked of their mirror images: (n, 5)."""
         mirrored = np.zeros(len(views), bool) if mirrored is None else mirrored
@@ -133,7 +132,7 @@ class FaceFinder:
             images = pyramid.views(views[first : first + _AT_ONCE])
             flips = mirrored[first : first + _AT_ONCE]
             images[flips] = images[flips, :, ::-1]
-            answers = self.network(torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device)).double().cpu().numpy()
+            answers = self.aligner(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).astype(np.float64)
             answers[flips] *= (-1, 1, 1, -1, 1)
             found.append(answers)
         return np.concatenate(found)
@@ -229,15 +228,3 @@ def _inside(view: np.ndarray, size: tuple[int, int]) -> float:
     points = low + (high - low) * np.stack(np.meshgrid(share, share), -1).reshape(-1, 2)
     places = moved(view, points)
     return float(((places >= 0) & (places < size)).all(1).mean())
-
-
-def load_finder(path: Path, device: torch.device) -> FaceFinder:
-    """The finder with the aligner of a file. Raises FacevaeError if it is missing or none.
-
-    It searches if the detector did not see the faces that the aligner learned from: where it does, that it sees nothing
-    is to be believed, and a search would take more things for faces than it found.
-    """
-    with readable(path):
-        network, metadata = load_model(path, "aligner", from_metadata)
-        frame, boxed = tuple(metadata["frame"]), float(metadata["boxed"])
-    return FaceFinder(network, frame, device, search=boxed < BOXED)

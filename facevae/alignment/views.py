@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 from facevae.alignment.similarity import corners, scale_of
-from facevae.models.aligner import VIEW
+
+VIEW = 64
+"""Pixels of a view's side."""
 
 SIDE = 2.0
 """Of a view, in its own coordinates."""

@@ -1,5 +1,4 @@
-"""Models at work on a person's own photographs, for the command `facevae`; the named settings; all parameters checked.
+"""Around the command `facevae`: where its results go, the named settings, all parameters checked.
 
-Imports core, jobs, imaging, celeba, sources, data, preparation, nn, models, alignment, training,
-latents, evaluation and figures.
+Imports core, imaging, celeba, sources, data, preparation, models, training, latents, evaluation and figures.
 """

@@ -114,7 +114,7 @@ def write_data(path: Path, data: bytes) -> None:
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:
     """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, so many to a row, or each on its own."""
     if is_sheet(output):
-        from facevae.figures.base import image_sheet  # and with it matplotlib
+        from facevae.figures.sheets import image_sheet
 
         image_sheet(targets[0], [faces[first : first + columns] for first in range(0, len(faces), columns)], [])
         print(targets[0])

@@ -20,10 +20,10 @@ from facevae.evaluation.aligner import AlignerEvaluation
 from facevae.evaluation.dae import DaeEvaluation
 from facevae.evaluation.vae import VaeEvaluation
 from facevae.figures.latents import LatentExploration
-from facevae.imaging.frames import DaeCrop, VaeCrop
-from facevae.latents.mixture import MixtureSettings
-from facevae.latents.vectors import VectorSettings
+from facevae.latents.attribute_vectors import VectorSettings
+from facevae.latents.fit_mixture import MixtureSettings
 from facevae.models.vae import Vae
+from facevae.preparation.crop_settings import DaeCrop, VaeCrop
 from facevae.preparation.report_data import ReportSettings
 from facevae.sources.source import SETTINGS as SOURCES
 from facevae.sources.source import DownloadSettings

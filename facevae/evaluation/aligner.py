@@ -1,9 +1,11 @@
 """How well faces are found and framed in pictures of which their places are known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageOps
 from pydantic import Field
 
@@ -11,7 +13,10 @@ from facevae.alignment.finder import Face, FaceFinder
 from facevae.alignment.pictures import no_face, place_face
 from facevae.alignment.similarity import compose, corner_error, corners, moved
 from facevae.core.params import Section
+from facevae.core.tensor_files import readable
 from facevae.jobs.progress import track
+from facevae.models.aligner import Aligner, from_metadata
+from facevae.nn.model_files import load_model
 
 COLUMNS = ("picture", "image", "found", "corner_error", "logit", "scale", "degrees")
 
@@ -121,3 +126,23 @@ def _on_white(image: np.ndarray) -> np.ndarray:
     """An image of any size in the middle of a white one of SIZE."""
     shown = ImageOps.pad(Image.fromarray(image), SIZE, color=(255, 255, 255))
     return np.asarray(shown)
+
+
+def load_finder(path: Path, device: torch.device) -> FaceFinder:
+    """The finder with the aligner of a file, computed by PyTorch. Raises FacevaeError if it is missing or none."""
+    with readable(path):
+        network, metadata = load_model(path, "aligner", from_metadata)
+        frame, boxed = tuple(metadata["frame"]), float(metadata["boxed"])
+    return FaceFinder(as_function(network.to(device), device), frame, boxed)
+
+
+def as_function(network: Aligner, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """An aligner on a device, from arrays to arrays: (n, 3, VIEW, VIEW) float32 -> (n, 5) float32."""
+
+    @torch.inference_mode()
+    def answer(views: np.ndarray) -> np.ndarray:
+        # Channels last, as views are cut out: it is quicker so.
+        images = torch.from_numpy(views).to(device, memory_format=torch.channels_last)
+        return network(images).cpu().numpy()
+
+    return answer

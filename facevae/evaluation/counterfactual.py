@@ -62,9 +62,10 @@ def score_counterfactuals(
         z0, r0, r1 = autoencode(pair)
         if torch.equal(r0, r1):
             continue
-        x0, x1 = from_bytes(pair.without), from_bytes(pair.having)
-        edits = torch.cat([edit(z0, vectors.of(pair.attribute, method), 1.0) for method in METHODS])
-        edited = dict(zip(METHODS, decode_all(vae, edits, device).split(len(z0)), strict=True))
+        x0, x1, r0, r1 = (part.numpy() for part in (from_bytes(pair.without), from_bytes(pair.having), r0, r1))
+        edits = torch.cat([edit(z0, torch.from_numpy(vectors.of(pair.attribute, method)), 1.0) for method in METHODS])
+        images = decode_all(vae, edits, device).split(len(z0))
+        edited = {method: image.numpy() for method, image in zip(METHODS, images, strict=True)}
         row = {"attribute": pair.attribute, "identities": len(pair.identities), "pixels": pixels}
         found.scores.extend(
             {**row, "method": method, "reference": reference, "explained_change": explained_change(image, r0, after)}

@@ -303,7 +303,7 @@ def judge_vectors(
     edits = [
         Edit(
             attribute,
-            vectors.of(attribute),
+            torch.from_numpy(vectors.of(attribute)),
             vectors.recommendation(attribute).strength if strength is None else strength,
             vectors.method,
         )
@@ -319,7 +319,7 @@ def judge_strengths(
 ) -> list[EditVerdict]:
     """Verdicts by attribute, method and strength, on all methods' vectors; none of what is judged on no face."""
     edits = [
-        Edit(attribute, vectors.of(attribute, method), strength, method)
+        Edit(attribute, torch.from_numpy(vectors.of(attribute, method)), strength, method)
         for attribute in attributes
         for method in vectors.vectors
         for strength in strengths

@@ -8,8 +8,7 @@ from facevae.celeba.splits import evenly_spaced
 from facevae.evaluation.frechet import FrechetDistance
 from facevae.evaluation.judge import judge_images
 from facevae.jobs.progress import track
-from facevae.latents.encoding import prior_draws
-from facevae.latents.mixture import Mixture
+from facevae.latents.mixture import Mixture, prior_draws
 from facevae.models.classifier import Classifier
 from facevae.models.vae import Vae
 
@@ -37,16 +36,18 @@ def frechet_distances(
         "train_images": distance.to(judge_images(judge, others, device).embeddings),
         "reconstructions": distance.to(reconstructions),
         "mixture_samples": distance.to(_embed(vae, judge, mixture.sample(count, seed), device, "mixture")),
-        "prior_samples": distance.to(_embed(vae, judge, prior_draws(vae, count, seed), device, "prior")),
+        "prior_samples": distance.to(
+            _embed(vae, judge, prior_draws(mixture.means.shape[1], count, seed), device, "prior")
+        ),
     }
 
 
 @torch.no_grad()
 def _embed(
-    vae: Vae, judge: Classifier, latents: Tensor, device: torch.device, source: str, batch_size: int = 64
+    vae: Vae, judge: Classifier, latents: np.ndarray, device: torch.device, source: str, batch_size: int = 64
 ) -> Tensor:
     """The judge's embeddings of the images of latents, on the CPU: (n, D) -> (n, E)."""
-    parts = latents.split(batch_size)
+    parts = torch.from_numpy(latents).split(batch_size)
     return torch.cat(
         [
             judge.embedding(vae.decode(part.to(device))).cpu()

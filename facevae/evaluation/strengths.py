@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import torch
+
 from facevae.evaluation.edits import Edit, Faces
 from facevae.jobs.progress import track
-from facevae.latents.vectors import AttributeVectors, Recommendation, VectorSettings
+from facevae.latents.attribute_vectors import VectorSettings
+from facevae.latents.vectors import AttributeVectors, Recommendation
 
 
 def recommend(faces: Faces, vectors: AttributeVectors, settings: VectorSettings) -> AttributeVectors:
@@ -24,7 +27,7 @@ def recommend(faces: Faces, vectors: AttributeVectors, settings: VectorSettings)
 def _recommend(faces: Faces, vectors: AttributeVectors, name: str, settings: VectorSettings) -> Recommendation:
     best = None
     for strength in settings.strengths:
-        verdict = faces.judge_edit(Edit(name, vectors.of(name), strength), settings.faces)
+        verdict = faces.judge_edit(Edit(name, torch.from_numpy(vectors.of(name)), strength), settings.faces)
         if verdict is None:
             return Recommendation(1.0)
         if best is None or verdict.success_rate > best.success_rate:

@@ -95,7 +95,7 @@ class Ways:
 
         everywhere = torch.full((len(rows),), asked.strength)
         judge(PLAIN, rows, everywhere, edited, probabilities, embeddings)
-        residual = residual_edit(images, before, edited)
+        residual = _residual_edit(images, before, edited)
         judge(RESIDUAL, rows, everywhere, residual, *self.faces.look_at(residual))
         if self.searched:
             rows, images, before = (part[: self.searched] for part in (rows, images, before))
@@ -106,15 +106,15 @@ class Ways:
     def _search(self, asked: Edit, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
         column = self.faces.names.index(asked.attribute)
 
-        def seen(strengths: Tensor) -> Tensor:
-            edits = self._residual(asked.vector, strengths, rows, images, before)
-            return torch.from_numpy(self.faces.look_at(edits, embed=False)[0][:, column] > CLEARLY)
+        def seen(strengths: np.ndarray) -> np.ndarray:
+            edits = self._residual(asked.vector, torch.from_numpy(strengths), rows, images, before)
+            return self.faces.look_at(edits, embed=False)[0][:, column] > CLEARLY
 
-        return smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength)
+        return torch.from_numpy(smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength))
 
     def _residual(self, vector: Tensor, strengths: Tensor, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
         latents = self.faces.latents[rows] + strengths[:, None] * vector
-        return residual_edit(images, before, self.faces.decode(latents))
+        return _residual_edit(images, before, self.faces.decode(latents))
 
     def _reconstructions(self, rows: np.ndarray) -> Tensor:
         new = [row for row in rows.tolist() if row not in self.before]
@@ -143,6 +143,10 @@ class Ways:
             changed_pixels=float((levels > _CHANGED_LEVELS).mean()),
             psnr_outside_db=float(psnr_outside_db(edits, from_bytes(originals), region).mean()),
         )
+
+
+def _residual_edit(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    return torch.from_numpy(residual_edit(images.numpy(), before.numpy(), after.numpy()))
 
 
 def region_of(change: np.ndarray) -> np.ndarray:

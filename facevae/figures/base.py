@@ -1,123 +1,17 @@
-"""Arrays to pictures. Nothing is measured here."""
+"""Charts of numbers and mosaics of images, by matplotlib. Nothing is measured here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from facevae.core.files import atomic_write
+from facevae.figures.sheets import MAX_WIDTH
 
 _DPI = 100
-
-# Pixels that a picture is wide at most: with a browser's margins it then fits a window of 1,400.
-MAX_WIDTH = 1200
-
-# Pixels between the images of a sheet, and between its bands.
-_GAP, _BAND_GAP = 4, 16
-
-# Pixels for the titles above columns and for the sheet's own, and for those before rows.
-_COLUMN_TITLE, _SHEET_TITLE, _ROW_TITLE = 22, 32, 30
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """Where the cells of a sheet lie, in pixels. What is too wide goes on below, in a further band."""
-
-    cell: tuple[int, int]  # width and height
-    rows: int
-    across: int  # columns in a band
-    bands: int
-    left: int
-    top: int
-    header: int  # above the rows of each band
-
-    @property
-    def size(self) -> tuple[int, int]:
-        height = self.top + self.bands * (self._band_height + _BAND_GAP) - _BAND_GAP
-        return self.left + self.across * (self.cell[0] + _GAP), height
-
-    @property
-    def _band_height(self) -> int:
-        return self.header + self.rows * (self.cell[1] + _GAP)
-
-    def corner(self, row: int, column: int) -> tuple[int, int]:
-        """x and y of a cell's upper left corner."""
-        band, place = divmod(column, self.across)
-        y = self.top + band * (self._band_height + _BAND_GAP) + self.header + row * (self.cell[1] + _GAP)
-        return self.left + place * (self.cell[0] + _GAP), y
-
-
-def image_sheet(
-    path: Path,
-    rows: Sequence[np.ndarray],
-    row_titles: Sequence[str],
-    column_titles: Sequence[str] = (),
-    title: str = "",
-    max_width: int | None = MAX_WIDTH,
-) -> None:
-    """Write images as one PNG: `rows` of (n, H, W, 3) uint8, a title before each row and above each column.
-
-    Columns that do not fit into `max_width` pixels stand below the others, each time with all rows and their titles.
-    """
-    sheet = _laid_out(rows, any(row_titles), any(column_titles), bool(title), max_width)
-    # The titles above narrow columns and the title over all want room as well.
-    width = max(sheet.size[0], min(9 * len(title), max_width or 9 * len(title)))
-    height = sheet.size[1]
-    canvas = np.full((height, width, 3), 255, np.uint8)
-    for row, images in enumerate(rows):
-        for column, image in enumerate(images):
-            x, y = sheet.corner(row, column)
-            resized = Image.fromarray(np.ascontiguousarray(image)).resize(sheet.cell, Image.Resampling.LANCZOS)
-            canvas[y : y + sheet.cell[1], x : x + sheet.cell[0]] = resized
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
-    # Placed pixel by pixel: an axis for each image would take seconds for a sheet.
-    figure.figimage(canvas, 0, 0, origin="upper")
-
-    def write(x: float, y: float, text: str, **how: Any) -> None:
-        figure.text(x / width, 1 - y / height, text, ha="center", va="center", **how)
-
-    for band in range(sheet.bands):
-        for row, text in enumerate(row_titles):
-            _, y = sheet.corner(row, band * sheet.across)
-            write(14, y + sheet.cell[1] / 2, text, rotation=90, fontsize=_fitting(text, sheet.cell[1]))
-    for column, text in enumerate(column_titles):
-        x, y = sheet.corner(0, column)
-        write(x + sheet.cell[0] / 2, y - 12, text, fontsize=_fitting(text, sheet.cell[0]))
-    if title:
-        write(width / 2, 16, title, fontsize=min(13.0, 1.5 * width / len(title)))
-    _save(figure, path)
-
-
-def _laid_out(rows: Sequence[np.ndarray], named_rows: bool, named: bool, titled: bool, limit: int | None) -> _Sheet:
-    """The sheet of these rows: its images as large as fits, and in several bands rather than smaller than they are."""
-    height, width = rows[0].shape[1:3]
-    columns = max(len(row) for row in rows)
-    left, header = _ROW_TITLE if named_rows else _GAP, _COLUMN_TITLE if named else 0
-    # Small images are shown twice their size.
-    scale, across = 2.0 if width < 100 else 1.25, columns
-    if limit is not None:
-        fitting = ((limit - left) / columns - _GAP) / width
-        if fitting >= 1:
-            scale = min(scale, fitting)
-        else:
-            scale = min(scale, (limit - left - _GAP) / width)
-            across = (limit - left) // (int(width * scale) + _GAP)
-    bands = -(-columns // across)
-    return _Sheet(
-        cell=(int(width * scale), max(1, int(height * scale))), rows=len(rows), across=-(-columns // bands),
-        bands=bands, left=left, top=_GAP + (_SHEET_TITLE if titled else 0), header=header,
-    )  # fmt: skip
-
-
-def _fitting(text: str, pixels: int) -> float:
-    """A font size with which the text is no longer than so many pixels, at most 11."""
-    return min(11.0, 1.35 * pixels / max(1, len(text)))
 
 
 def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], title: str, xlabel: str) -> None:

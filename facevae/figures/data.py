@@ -8,7 +8,8 @@ import numpy as np
 
 from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
-from facevae.figures.base import bars, heat_map, image_sheet
+from facevae.figures.base import bars, heat_map
+from facevae.figures.sheets import image_sheet
 from facevae.imaging.archive import Archive
 from facevae.imaging.codec import decode
 from facevae.imaging.names import stem

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from pydantic import Field
 from scipy.spatial.distance import cdist
-from torch import Tensor
 
 from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
 from facevae.core.params import Section
 from facevae.data.arrays import UNKNOWN, VaeArrays
 from facevae.data.labels import explorable, most_balanced
-from facevae.figures.base import image_sheet, mosaic, scatter
+from facevae.figures.base import mosaic, scatter
+from facevae.figures.sheets import image_sheet
 from facevae.latents.arithmetic import j_diagram, lerp, mine_grid, slerp
 from facevae.latents.encoding import decode_all
 from facevae.latents.posteriors import Posteriors
@@ -177,15 +177,15 @@ def _draw_interpolations(
     device: torch.device,
 ) -> None:
     """Two rows per pair of unseen faces: on the straight line, on the arc."""
-    faces, mu = arrays.images["test"], posteriors.mu["test"]
+    faces, mu = arrays.images["test"], posteriors.mu["test"].numpy()
     order = np.random.default_rng(settings.seed).permutation(len(faces))
-    t = torch.linspace(0, 1, settings.steps + 2)[:, None]
+    t = np.linspace(0, 1, settings.steps + 2, dtype=np.float32)[:, None]
     rows = []
     for a, b in zip(order[0 : 2 * settings.pairs : 2], order[1 : 2 * settings.pairs : 2], strict=False):
         for interpolate in (lerp, slerp):
             between = _decoded(vae, interpolate(mu[a], mu[b], t), device)
             rows.append(np.concatenate([faces[[a]], between, faces[[b]]]))
-    shares = [f"{float(share):.0%}" for share in t[1:-1]]
+    shares = [f"{share:.0%}" for share in t[1:-1, 0]]
     titles = ["unseen face", "reconstruction", *shares, "reconstruction", "unseen face"]
     image_sheet(path, rows, ["line", "arc"] * (len(rows) // 2), titles)
 
@@ -199,12 +199,12 @@ def _draw_analogies(
     device: torch.device,
 ) -> None:
     """J-diagrams; above and below their corners the three faces that they are made of."""
-    faces, mu = arrays.images["test"], posteriors.mu["test"]
+    faces, mu = arrays.images["test"], posteriors.mu["test"].numpy()
     assert settings.attribute is not None
     column, cells = arrays.attribute_names.index(settings.attribute), settings.diagram_cells
     panels = []
-    for chosen in choose_analogies(arrays.attributes["test"], column, mu.numpy(), settings.diagrams, settings.seed):
-        a, b, c = mu[torch.from_numpy(chosen)]
+    for chosen in choose_analogies(arrays.attributes["test"], column, mu, settings.diagrams, settings.seed):
+        a, b, c = mu[chosen]
         panel = np.full((cells + 2, cells, *faces.shape[1:]), 255, np.uint8)
         panel[1:-1] = _decoded(vae, j_diagram(a, b, c, cells, cells), device)
         panel[0, 0], panel[0, -1], panel[-1, 0] = faces[chosen]
@@ -219,19 +219,19 @@ def _draw_neighbourhood(
     path: Path, vae: Vae, posteriors: Posteriors, settings: LatentExploration, device: torch.device
 ) -> None:
     """A MINE grid of an unseen face and its nearest neighbours, all of them reconstructed."""
-    mu = posteriors.mu["test"]
+    mu = posteriors.mu["test"].numpy()
     rows, columns = fitting_grid(settings.grid_rows, settings.grid_columns, len(mu))
     centre = int(np.random.default_rng(settings.seed).permutation(len(mu))[0])
-    neighbours = nearest(mu.numpy(), centre, rows * columns)
-    layout = neighbours[grid_layout(mu.numpy()[neighbours], rows, columns)]
-    grid = mine_grid(mu[torch.from_numpy(layout)], settings.grid_spacing)
+    neighbours = nearest(mu, centre, rows * columns)
+    layout = neighbours[grid_layout(mu[neighbours], rows, columns)]
+    grid = mine_grid(mu[layout], settings.grid_spacing)
     framed = np.zeros(grid.shape[:2], bool)
     framed[:: settings.grid_spacing, :: settings.grid_spacing] = True
     title = f"an unseen face and its {rows * columns - 1} nearest neighbours (framed), and what lies between"
     mosaic(path, [_decoded(vae, grid, device)], framed, title)
 
 
-def _decoded(vae: Vae, z: Tensor, device: torch.device) -> np.ndarray:
+def _decoded(vae: Vae, z: np.ndarray, device: torch.device) -> np.ndarray:
     """Images of latents: (..., D) -> (..., S, S, 3) uint8."""
-    images = as_bytes(decode_all(vae, z.flatten(0, -2), device))
+    images = as_bytes(decode_all(vae, z.reshape(-1, z.shape[-1]), device))
     return images.reshape(*z.shape[:-1], *images.shape[1:])

@@ -11,9 +11,11 @@ from facevae.data.arrays import VaeArrays
 from facevae.data.labels import most_balanced
 from facevae.evaluation.edits import EditVerdict
 from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
-from facevae.figures.base import bars, heat_map, image_sheet, labelled_lines
+from facevae.figures.base import bars, heat_map, labelled_lines
+from facevae.figures.sheets import image_sheet
 from facevae.latents.arithmetic import edit
-from facevae.latents.encoding import decode_all, posterior_means, prior_draws
+from facevae.latents.encoding import decode_all, posterior_means
+from facevae.latents.mixture import prior_draws
 from facevae.latents.residual import residual_edit
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes, from_bytes
@@ -42,7 +44,7 @@ def draw_pictures(
     image_sheet(folder / "reconstructions.png", [faces, reconstructions], ["unseen face", "reconstruction"])
 
     for name, source, z in (
-        ("prior_samples", "prior", prior_draws(vae, settings.samples, settings.seed)),
+        ("prior_samples", "prior", prior_draws(vae.settings.latent_dim, settings.samples, settings.seed)),
         ("mixture_samples", "mixture", models.mixture.sample(settings.samples, settings.seed)),
     ):
         samples = as_bytes(decode_all(vae, z, device))
@@ -57,7 +59,13 @@ def draw_pictures(
         lacking = images[np.flatnonzero(labels[:, column] == 0)[: settings.faces]]
         if len(lacking):
             _strength_sheet(
-                folder / f"{attribute}.png", vae, lacking, vectors.of(attribute), attribute, settings, device
+                folder / f"{attribute}.png",
+                vae,
+                lacking,
+                torch.from_numpy(vectors.of(attribute)),
+                attribute,
+                settings,
+                device,
             )
 
     _ways_sheet(folder / "ways.png", models, arrays, asked, settings, device)
@@ -121,9 +129,10 @@ def _ways_sheet(
         given = settings.strength
         strength = vectors.recommendation(attribute).strength if given is None else given
         z = models.posteriors.mu["test"][lacking]
-        before, after = (decode_all(vae, at, device) for at in (z, edit(z, vectors.of(attribute), strength)))
-        residual = residual_edit(from_bytes(images[lacking]), before, after)
-        rows += [images[lacking], as_bytes(after), as_bytes(residual)]
+        moved = edit(z, torch.from_numpy(vectors.of(attribute)), strength)
+        before, after = (decode_all(vae, at, device) for at in (z, moved))
+        residual = residual_edit(from_bytes(images[lacking]).numpy(), before.numpy(), after.numpy())
+        rows += [images[lacking], as_bytes(after), as_bytes(torch.from_numpy(residual))]
         titles += ["unseen face", f"{attribute.replace('_', ' ')}, plain", "residual"]
     if rows:
         image_sheet(path, rows, titles, title="ways of editing at the strengths that are judged")

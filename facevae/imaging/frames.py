@@ -1,32 +1,16 @@
 """How an image is framed for a model: padded for the denoiser, cropped and resized for the VAE."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
 
 from facevae.core.errors import FacevaeError
-from facevae.core.params import Section
 
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
 
-
-class DaeCrop(Section):
-    """Section crop_pad.dae: how many images at most (null: all) and how many pixels are put around each."""
-
-    images: int | None = Field(gt=0)
-    pad: int = Field(ge=0, le=64)
-
-
-class VaeCrop(Section):
-    """Section crop_pad.vae: so many images at most (null: all), the centred square cut out of each, its size then."""
-
-    images: int | None = Field(gt=0)
-    crop: int = Field(ge=8, le=4096)
-    size: int = Field(ge=8, le=1024)
-    resample: Resample
+RESAMPLES: tuple[Resample, ...] = get_args(Resample)
 
 
 class Frame(Protocol):

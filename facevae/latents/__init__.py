@@ -1,4 +1,4 @@
 """What is done in the latent space: posteriors, arithmetic, directions, attribute vectors, mixture, projections.
 
-Imports core, jobs, data, nn and models.
+Imports core, jobs, celeba, data, nn and models.
 """

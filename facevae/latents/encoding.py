@@ -1,4 +1,4 @@
-"""Images through the encoder and latents through the decoder, batch by batch; draws from the prior."""
+"""Images through the encoder and latents through the decoder, batch by batch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -30,12 +30,8 @@ def posterior_means(vae: Vae, images: np.ndarray, device: torch.device) -> Tenso
 
 
 @torch.no_grad()
-def decode_all(vae: Vae, z: Tensor, device: torch.device, batch_size: int = 64) -> Tensor:
+def decode_all(vae: Vae, z: Tensor | np.ndarray, device: torch.device, batch_size: int = 64) -> Tensor:
     """Images of latents, on the CPU: (N, D) -> (N, 3, S, S)."""
+    z = torch.as_tensor(z)
     parts = (z[start : start + batch_size] for start in range(0, len(z), batch_size))
     return torch.cat([vae.decode(part.to(device)).cpu() for part in parts])
-
-
-def prior_draws(vae: Vae, count: int, seed: int) -> Tensor:
-    """Latents from the prior N(0, 1), on the CPU: (count, D)."""
-    return torch.randn(count, vae.settings.latent_dim, generator=torch.Generator().manual_seed(seed))

@@ -2,18 +2,16 @@
 
 `decode(z + s v)` shows a face with all the blur of the autoencoder. The photograph x plus the difference of two
 decodings, x + m (decode(z + s v) - decode(z)), is sharp wherever nothing changes; the mask m in [0, 1] leaves out the
-small changes that the vector makes everywhere, of light and of colours.
+small changes that the vector makes everywhere, of light and of colours. NumPy alone: the command line uses it too.
 """
 
 from collections.abc import Callable
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
 
 # Nothing is kept where the blurred change is below the first share of the largest in that image, all above the second.
 # A narrower mask needs more strength to be seen, by which unseen real faces lost more than it kept of them.
-_NOTHING, _ALL = 0.05, 0.25
+_NOTHING, _ALL = np.float32(0.05), np.float32(0.25)
 
 # Standard deviation of the blur, as a share of the image's side.
 _BLUR = 1 / 40
@@ -25,56 +23,61 @@ CLEARLY = 0.8
 """The judge's probability above which a strength is enough: at a half a person sees hardly anything of glasses."""
 
 
-def residual_edit(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """Images with the change from one decoding to another: (N, 3, S, S) in [0, 1] three times -> the same.
+def residual_edit(images: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Images with the change from one decoding to another: (N, 3, S, S) float32 in [0, 1] three times -> the same.
 
     Where nothing changes it is the image, bit for bit.
     """
-    return (images + kept_change(before, after)).clamp(0, 1)
+    return (images + kept_change(before, after)).clip(0, 1)
 
 
-def kept_change(before: Tensor, after: Tensor) -> Tensor:
+def kept_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The change from one decoding to another, as far as it is kept: (N, 3, S, S) twice -> (N, 3, S, S)."""
     change = after - before
     return change * change_mask(change)
 
 
-def change_mask(change: Tensor) -> Tensor:
+def change_mask(change: np.ndarray) -> np.ndarray:
     """How much of a change is kept where: (N, 3, S, S) -> (N, 1, S, S) in [0, 1], soft.
 
     By the change's own size, the largest of the three colours', blurred: 0 below 0.05 of where it is largest in that
     image, 1 above 0.25. Relative, so that a weak edit is kept in the same place as a strong one.
     """
-    size = _blurred(change.abs().amax(1, keepdim=True), _BLUR * change.shape[-1])
-    share = size / size.amax((2, 3), keepdim=True).clamp_min(torch.finfo(size.dtype).tiny)
-    t = ((share - _NOTHING) / (_ALL - _NOTHING)).clamp(0, 1)
+    size = _blurred(np.abs(change).max(1, keepdims=True), _BLUR * change.shape[-1])
+    share = size / size.max((2, 3), keepdims=True).clip(np.finfo(size.dtype).tiny)
+    t = ((share - _NOTHING) / (_ALL - _NOTHING)).clip(0, 1)
     return t * t * (3 - 2 * t)
 
 
-def smallest_strengths(seen: Callable[[Tensor], Tensor], count: int, most: float, steps: int = 5) -> Tensor:
+def smallest_strengths(seen: Callable[[np.ndarray], np.ndarray], count: int, most: float, steps: int = 5) -> np.ndarray:
     """For each of `count` faces the smallest strength with which its attribute is seen, (count,), by bisection.
 
-    `seen`: strengths (count,) -> (count,) bool, all faces at once; it is asked `steps` + 1 times. A strength is found
-    to most / 2^steps, rounded up, so that with it the attribute is seen; where that is so at none that was tried, it is
-    `most`.
+    `seen`: strengths (count,) float32 -> (count,) bool, all faces at once; it is asked `steps` + 1 times. A strength is
+    found to most / 2^steps, rounded up, so that with it the attribute is seen; where that is so at none that was tried,
+    it is `most`.
     """
-    low, high = torch.zeros(count), torch.full((count,), most)
+    low, high = np.zeros(count, np.float32), np.full(count, most, np.float32)
     reachable = seen(high)
     for _ in range(steps):
         middle = (low + high) / 2
         found = seen(middle)
         reachable = reachable | found  # too much of a change can hide what less of it shows
-        low, high = torch.where(found, low, middle), torch.where(found, middle, high)
-    return torch.where(reachable, high, most)
+        low, high = np.where(found, low, middle), np.where(found, middle, high)
+    return np.where(reachable, high, np.float32(most))
 
 
-def _blurred(images: Tensor, sigma: float) -> Tensor:
+def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
     """(N, 1, S, S) by a Gaussian of so many pixels, continued by its mirror image."""
     radius = min(max(1, round(3 * sigma)), images.shape[-1] - 1)
     if radius < 1:
         return images
-    x = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
-    kernel = torch.exp(-(x**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    padded = F.pad(images, (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    kernel = np.exp(-(np.arange(-radius, radius + 1, dtype=np.float32) ** 2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).astype(images.dtype)
+    for axis in (2, 3):
+        around = [(0, 0)] * 4
+        around[axis] = (radius, radius)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(images, around, mode="reflect"), len(kernel), axis=axis
+        )
+        images = np.ascontiguousarray(windows @ kernel)
+    return images

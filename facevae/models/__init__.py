@@ -1,4 +1,4 @@
 """The networks and their architecture's settings: denoiser, autoencoder, classifier, identity, aligner, VGG19.
 
-Imports core and nn.
+Imports core, alignment and nn.
 """

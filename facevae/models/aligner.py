@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facevae.alignment.views import VIEW
 from facevae.nn.layers import ResidualBlock
-
-VIEW = 64
-"""Pixels of a view's side."""
 
 
 class Aligner(nn.Module):

@@ -1,28 +1,29 @@
-"""Models as safetensors files that carry what is needed to rebuild them; nothing is pickled."""
+"""Networks as safetensors files that carry what is needed to rebuild them."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import torch
 from torch import Tensor, nn
 
-from facevae.core.errors import FacevaeError
-from facevae.core.files import atomic_write
+from facevae.core.tensor_files import load_arrays, readable, save_arrays
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module | None)
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write named tensors and the metadata to rebuild a model from (JSON-able), whole or not at all."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_write(path) as temporary:
-        # Not save_file, whose error on a full disk is none of the system's: a command says those in one line.
-        header = {"facts": json.dumps(metadata, sort_keys=True, allow_nan=False)}
-        temporary.write_bytes(save(contiguous, header))
+    save_arrays(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, metadata)
+
+
+def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata of a file of `save_weights` whose metadata say that it is a `kind`.
+
+    Raises FacevaeError if the file is missing, broken or of another kind.
+    """
+    arrays, metadata = load_arrays(path, kind)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, metadata
 
 
 def load_model(path: Path, kind: str, build: Callable[[dict[str, Any]], NetworkT]) -> tuple[NetworkT, dict[str, Any]]:
@@ -37,41 +38,3 @@ def load_model(path: Path, kind: str, build: Callable[[dict[str, Any]], NetworkT
             network.load_state_dict(tensors)
             network.eval()
     return network, metadata
-
-
-def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a file of `save_weights` whose metadata say that it is a `kind`.
-
-    Raises FacevaeError if the file is missing, broken or of another kind.
-    """
-    make_it = f"make it with `dvc repro` or python -m stages.{_MADE_BY.get(kind, 'train_' + kind)}"
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except FileNotFoundError:
-        raise FacevaeError(where=path, expected=f"a {kind} model", found="no such file", fix=make_it) from None
-    except SafetensorError as error:
-        raise FacevaeError(where=path, expected="a safetensors file", found=str(error), fix=make_it) from None
-    with readable(path):
-        metadata = dict(json.loads(header.get("facts", "{}")))
-    if metadata.get("kind") != kind:
-        found = f"facts of kind {metadata.get('kind')!r}"
-        raise FacevaeError(where=path, expected=f"a {kind} model", found=found, fix=make_it)
-    return tensors, metadata
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """What a file that says nonsense of itself makes libraries raise, as one line."""
-    try:
-        yield
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        why = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
-        raise FacevaeError(
-            where=path, expected="a model of this version of facevae", found=f"another ({why})",
-            fix="train it again with `dvc repro`, or fetch it with `dvc pull`",
-        ) from None  # fmt: skip
-
-
-_MADE_BY = {"attribute_vectors": "attribute_vectors", "mixture": "fit_mixture", "latents": "encode"}

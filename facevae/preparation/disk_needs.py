@@ -4,8 +4,8 @@ from pathlib import Path
 
 from facevae.celeba.splits import DaeCache, VaeCache
 from facevae.core.params import load_section
-from facevae.imaging.frames import DaeCrop, VaeCrop
 from facevae.jobs.disk import format_bytes, free_space
+from facevae.preparation.crop_settings import DaeCrop, VaeCrop
 
 
 def data_needs(params: Path, images: int, raw_bytes: int, size: tuple[int, int]) -> int:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facevae.alignment.textures import textures
-from facevae.models.aligner import VIEW, matrices
+from facevae.alignment.views import VIEW
+from facevae.models.aligner import matrices
 
 # Columns of the table of uniform numbers, (n,) each, one after the other.
 Uniform = Iterator[Tensor]

@@ -1,5 +1,5 @@
 """The command `facevae`: a module for each of its commands, and the options that they share.
 
-Nothing heavy (numpy, Pillow, torch, matplotlib) is imported before a command needs it: help and a mistyped option
-answer at once. Imports core, imaging, celeba, sources, nn, latents, figures and app.
+Nothing heavy (numpy, Pillow, onnxruntime) is imported before a command needs it: help and a mistyped option answer at
+once. Imports core, imaging, celeba, sources, latents, inference, figures and app.
 """

@@ -1,16 +1,12 @@
 """`facevae attributes`: what `facevae edit` can change."""
 
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from facevae.app.cli.options import Models
-
-if TYPE_CHECKING:
-    from facevae.latents.vectors import AttributeVectors
 
 
 def attributes(
@@ -22,9 +18,9 @@ def attributes(
     classifier that judges the edits sees it afterwards. leakage: how much its probabilities of the other attributes
     change, on average; less is better. method: how the vectors were found. A dash: it could not be measured.
     """
-    from facevae.app.models import load_vectors
+    from facevae.inference.models import ModelFolder
 
-    rows = attribute_rows(load_vectors(models))
+    rows = ModelFolder(models).vectors.rows()
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -36,22 +32,6 @@ def attributes(
     for name, *numbers, method in table:
         aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=False)]
         print("  ".join([name.ljust(widths[0]), *aligned, method]))
-
-
-def attribute_rows(vectors: "AttributeVectors") -> list[dict[str, Any]]:
-    """A row for each attribute, the highest success rate first, what was not measured last."""
-    rows: list[dict[str, Any]] = []
-    for name in vectors.names:
-        advice = vectors.recommendation(name)
-        measures = {"strength": advice.strength, "success_rate": advice.success_rate, "leakage": advice.leakage}
-        rows.append({"attribute": name, **measures, "method": vectors.method})
-    return sorted(
-        rows, key=lambda row: (-_or(row["success_rate"], -1), _or(row["leakage"], math.inf), row["attribute"])
-    )
-
-
-def _or(number: float | None, otherwise: float) -> float:
-    return otherwise if number is None else number
 
 
 def _format_share(number: float | None, digits: int) -> str:

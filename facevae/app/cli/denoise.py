@@ -21,25 +21,28 @@ def denoise(
 ) -> None:
     """Take the noise out of images. For each image NAME_denoised.png, in the image's own size.
 
-    The denoiser removes noise as strong as in its training, of sigma 25 by default; from an image without any it takes
-    fine detail instead. A large image goes through it in tiles that join without a seam.
+    A line says how strong the noise was, as a sigma in grey levels. The denoiser that comes with facevae takes noise of
+    any sigma from 5 to 55; one of the pipeline's, noise as strong as in its training, and from an image without any it
+    takes fine detail instead. A large image goes through it in tiles that join without a seam.
     """
     from facevae.app.outputs import PICTURE, name_outputs, write_image
-    from facevae.app.portraits import find_images, read_image
+    from facevae.inference.image_files import find_images, read_image
 
     paths = find_images(images)
     targets = name_outputs(images, paths, output, "_denoised", PICTURE)
 
-    from facevae.app.denoise import check_size, denoise_photo
-    from facevae.app.models import load_dae
+    from facevae.inference.denoising import CLEAN, noise_sigma
+    from facevae.inference.models import ModelFolder
 
-    chosen, network, facts = load_dae(models, device)
+    denoiser = ModelFolder(models, device).denoiser
     for path in paths:
         # Read again below: a folder of photographs need not fit into memory.
         height, width = read_image(path).shape[:2]
-        check_size(facts, (width, height), path)
+        denoiser.check_size((width, height), path)
     for path, target in zip(paths, targets, strict=True):
         image = read_image(path)
-        found = denoise_photo(network, facts, image, chosen, self_ensemble=self_ensemble, what=f"denoise {path}")
+        found = denoiser(image, self_ensemble=self_ensemble, what=f"denoise {path}")
         write_image(target, found)
-        print(f"{path}: {image.shape[1]}x{image.shape[0]} -> {target}")
+        sigma = noise_sigma(image, found)
+        said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
+        print(f"{path}: {image.shape[1]}x{image.shape[0]}, {said} -> {target}")

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +12,8 @@ from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from facevae.app.edit import Change
+    from facevae.inference.portrait import Portrait
+    from facevae.latents.vectors import AttributeVectors
 
 # Far beyond all faces; the sums of still larger ones leave what floats can hold.
 _LARGEST = 1000
@@ -75,8 +73,8 @@ def edit(
         )  # fmt: skip
 
     from facevae.app.outputs import PICTURE, SHEET, name_outputs
-    from facevae.app.photographs import FORMATS, own_suffix
-    from facevae.app.portraits import find_images
+    from facevae.inference.image_files import find_images
+    from facevae.inference.photographs import FORMATS, own_suffix
 
     paths = find_images(images)
     if sheet:
@@ -86,73 +84,97 @@ def edit(
     else:
         targets = name_outputs(images, paths, output, "_edited", tuple(FORMATS), own_suffix)
 
-    from facevae.app.edit import Editor, batches, choose_changes
-    from facevae.app.framing import Framing, read_framed
-    from facevae.app.models import load_judge, load_vae, load_vectors
     from facevae.app.outputs import write_image
+    from facevae.inference.faces import Faces
+    from facevae.inference.models import ModelFolder
 
-    chosen, vae, portrait = load_vae(models, device)
-    vectors = load_vectors(models, vae)
-    changes = choose_changes(vectors, wanted)
-    advised = [name for name, given in wanted if given is None]
-    # A person who names a strength wants that one; a row of strengths and a plain edit start from the recommended one.
-    judge = load_judge(models, portrait.square.size, chosen) if advised and not (plain or sheet) else None
-    editor = Editor(vae, vectors, changes, chosen, judge, advised)
-    framed = read_framed(paths, Framing(portrait, models, chosen, frame, face))
-    title = ", ".join(f"{change.attribute} {change.strength:g}" for change in changes)
+    faces = Faces(ModelFolder(models, device))
+    changes = _named(faces.models.fitting_vectors, wanted)
+    advice = {name: faces.models.vectors.recommendation(name).strength for name in changes}
+    at = {name: advice[name] if strength is None else strength for name, strength in changes.items()}
+    opened = faces.open_each(paths, face=face, frame=frame)
+    title = ", ".join(f"{name} {strength:g}" for name, strength in at.items())
+    advised = [name for name, strength in changes.items() if strength is None]
     print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
-    _warn_of_strengths(changes)
-    multiples = MULTIPLES if sheet else (1.0,)
-    placed: list[tuple[np.ndarray, np.ndarray]] = []  # of the photograph in hand: where, and what is added
-    for first, part in batches(framed.pixels):
-        if plain:
-            columns = editor.plain(part, (0.0, *multiples) if sheet else multiples)
-        elif sheet:
-            columns = editor.residual(part, multiples)
+    _warn_of_strengths(at)
+    for path, target, portrait in zip(paths, targets, opened, strict=True):
+        _warn_of_faces(path, portrait)
+        said: list[str] = []
+        if sheet:
+            _write_sheet(target, portrait, at, title, plain)
+        elif plain:
+            write_image(target, portrait.square(at, plain=True))
         else:
-            searched = editor.strengths(part)
-            additions = editor.additions(part, searched.strengths)
-        for row, number in enumerate(range(first, first + len(part))):
-            owner, said = framed.owners[number], ""
-            if sheet:
-                rest = [column[row] for column in columns]
-                _write_sheet(targets[owner], part[row], rest, changes, title, plain)
-            elif plain:
-                write_image(targets[owner], columns[0][row])
-            else:
-                said = searched.describe(row)
-                placed.append((framed.matrices[number], additions[row]))
-                if framed.owners[number + 1 : number + 2] != [owner]:
-                    _write_photograph(paths[owner], targets[owner], placed)
-                    placed = []
-            print(f"{paths[owner]}: {framed.words[number]}{said} -> {targets[owner]}")
+            said = _write_photograph(path, target, portrait, changes)
+        for number, framed in enumerate(portrait.faces):
+            print(f"{path}: {framed.words}{said[number] if said else ''} -> {target}")
 
 
-def _warn_of_strengths(changes: "Sequence[Change]") -> None:
-    from facevae.app.edit import FARTHEST
+def _named(vectors: "AttributeVectors", wanted: list[tuple[str, float | None]]) -> dict[str, float | None]:
+    """What is to change, by the attributes' own names; a line says which one another word was taken for.
 
-    for change in changes:
-        if abs(change.strength) > FARTHEST:
+    Raises FacevaeError if there is none of that name, or if one is named twice.
+    """
+    changes: dict[str, float | None] = {}
+    for word, strength in wanted:
+        name = vectors.named(word)
+        if name in changes:
+            raise FacevaeError(
+                where=f"attribute {name}", expected="each attribute once", found="it twice", fix="leave one out"
+            )
+        if name != word:
+            print(f"note: {word}: taken for {name}", file=sys.stderr)
+        changes[name] = strength
+    return changes
+
+
+def _warn_of_strengths(strengths: dict[str, float]) -> None:
+    from facevae.inference.editing import FARTHEST
+
+    for name, strength in strengths.items():
+        if abs(strength) > FARTHEST:
             why = f"beyond {FARTHEST:g} the autoencoder knows no faces; expect none"
-            print(f"note: {change.attribute} {change.strength:g}: {why}", file=sys.stderr)
+            print(f"note: {name} {strength:g}: {why}", file=sys.stderr)
 
 
-def _write_photograph(source: Path, target: Path, placed: "Sequence[tuple[np.ndarray, np.ndarray]]") -> None:
-    """The photograph `source` with changes of its faces: for each a matrix (2, 3) and the change there, (3, S, S)."""
-    from facevae.app.edit import add_change
+def _warn_of_faces(path: Path, portrait: "Portrait") -> None:
+    """A line for each face that is unlike all that the model knows."""
+    for number, psnr_db in portrait.unlike().items():
+        which = "the face" if len(portrait.faces) == 1 else f"face {number + 1}"
+        print(
+            f"note: {path}: {which} is unlike those that the model was trained on: it reconstructs it to {psnr_db:.1f} "
+            f"dB, 99 of 100 of those to more than {portrait.models.least_psnr_db:.1f}; expect little of the edit",
+            file=sys.stderr,
+        )
+
+
+def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes: dict[str, float | None]) -> list[str]:
+    """Write the photograph with changed faces. What each face gets that was not announced, in words after a comma."""
     from facevae.app.outputs import write_data
-    from facevae.app.photographs import encode_photograph, left_out, own_suffix, read_photograph
+    from facevae.inference.photographs import left_out, own_suffix
 
-    if not any(change.any() for _, change in placed) and own_suffix(source) == target.suffix.lower():
+    suffix = target.suffix.lower()
+    strengths = [portrait.settled(changes, number) for number in range(len(portrait.faces))]
+    edited = portrait.edited(strengths)
+    if edited is portrait.photograph and own_suffix(source) == suffix:
         write_data(target, source.read_bytes())
-        return
-    photograph = read_photograph(source)
-    for matrix, change in placed:
-        photograph = add_change(photograph, matrix, change)
-    data = encode_photograph(photograph, target.suffix.lower())
-    write_data(target, data)
-    if lost := left_out(photograph, target.suffix.lower()):
-        print(f"note: {target}: {target.suffix} can't hold all of {source}: without {', '.join(lost)}", file=sys.stderr)
+    else:
+        write_data(target, portrait.encode(edited, suffix))
+        if lost := left_out(edited, suffix):
+            words = f"{target.suffix} can't hold all of {source}: without {', '.join(lost)}"
+            print(f"note: {target}: {words}", file=sys.stderr)
+    return [_describe(portrait, changes, number, found) for number, found in enumerate(strengths)]
+
+
+def _describe(portrait: "Portrait", changes: dict[str, float | None], face: int, strengths: dict[str, float]) -> str:
+    """The strengths that were searched on a face."""
+    from facevae.inference.editing import FARTHEST
+
+    searched = [name for name, given in changes.items() if given is None and portrait.search(name).found[face]]
+    return "".join(
+        f", {name} {strengths[name]:.2g}" + " (more than any face has)" * (strengths[name] > FARTHEST)
+        for name in searched
+    )
 
 
 def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]) -> list[tuple[str, float | None]]:
@@ -198,19 +220,22 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _write_sheet(
-    target: Path, face: "np.ndarray", edits: "Sequence[np.ndarray]", changes: "Sequence[Change]", title: str,
-    plain: bool,
-) -> None:  # fmt: skip
-    """The face, its reconstruction if they are plain, and its edits in a row, each (S, S, 3) uint8."""
+def _write_sheet(target: Path, portrait: "Portrait", strengths: dict[str, float], title: str, plain: bool) -> None:
+    """A face, its reconstruction if they are plain, and its edits at multiples of the strengths, in a row."""
     import numpy as np
 
-    from facevae.figures.base import image_sheet
+    from facevae.figures.sheets import image_sheet
 
-    titles = ["face", *(["reconstruction"] if plain else []), *(_column_title(changes, by) for by in MULTIPLES)]
-    image_sheet(target, [np.stack([face, *edits])], [], titles, title)
+    columns = [portrait.faces[0].pixels, *([portrait.square({}, plain=True)] if plain else [])]
+    for by in MULTIPLES:
+        columns.append(portrait.square({name: by * strength for name, strength in strengths.items()}, plain=plain))
+    titles = ["face", *(["reconstruction"] if plain else []), *(_column_title(strengths, by) for by in MULTIPLES)]
+    image_sheet(target, [np.stack(columns)], [], titles, title)
 
 
-def _column_title(changes: "Sequence[Change]", multiple: float) -> str:
+def _column_title(strengths: dict[str, float], multiple: float) -> str:
     """Of one attribute its strength, of several what all of them are multiplied by."""
-    return f"{multiple * changes[0].strength:g}" if len(changes) == 1 else f"{multiple:g} times"
+    if len(strengths) > 1:
+        return f"{multiple:g} times"
+    (strength,) = strengths.values()
+    return f"{multiple * strength:g}"

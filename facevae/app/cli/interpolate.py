@@ -31,8 +31,8 @@ def interpolate(
     It begins and ends with the faces as they were framed; next to them are their reconstructions.
     """
     from facevae.app.outputs import is_sheet, name_face_outputs, write_faces
-    from facevae.app.portraits import find_images
     from facevae.imaging.names import stem
+    from facevae.inference.image_files import find_images
 
     for path in (first, last):
         if path.is_dir():
@@ -42,17 +42,17 @@ def interpolate(
 
     import numpy as np
 
-    from facevae.app.edit import interpolate_faces
-    from facevae.app.framing import Framing, read_framed
-    from facevae.app.models import load_vae
+    from facevae.inference.faces import Faces
+    from facevae.inference.models import ModelFolder
 
-    chosen, vae, portrait = load_vae(models, device)
-    framed = read_framed(paths, Framing(portrait, models, chosen, frame, face))
-    faces = framed.pixels
-    found = interpolate_faces(vae, faces[0], faces[1], steps, spherical, chosen)
-    for path, words in zip(paths, framed.words, strict=True):
-        print(f"{path}: {words}")
+    faces = Faces(ModelFolder(models, device))
+    portraits = [faces.open(path, face=face, frame=frame) for path in paths]
+    ends = [portrait.editor.latents[0] for portrait in portraits]
+    found = faces.between(*ends, steps, spherical)
+    for path, portrait in zip(paths, portraits, strict=True):
+        print(f"{path}: {portrait.faces[0].words}")
     if is_sheet(output):
-        found = np.concatenate([faces[:1], found, faces[1:]])
+        first, last = (portrait.faces[0].pixels[None] for portrait in portraits)
+        found = np.concatenate([first, found, last])
     # The default's eight steps and the two faces make one row.
     write_faces(found, targets, output, columns=10)

@@ -8,7 +8,7 @@ def models() -> None:
 
     Each set by the name that --models takes: its data, licence and figures, and its files with their hashes.
     """
-    from facevae.app.model_sets import file_rows, read_card, set_names
+    from facevae.inference.sets import file_rows, read_card, set_names
 
     for name in set_names():
         card = read_card(name)

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from facevae.app.model_sets import DEFAULT, set_folder, set_names
 from facevae.core.errors import FacevaeError
+from facevae.inference.sets import DEFAULT, set_folder, set_names
 
 MADE = Path("models")
 """Where the pipeline leaves its models, in the current folder."""

@@ -19,19 +19,16 @@ def reconstruct(
     What is lost here no edit brings back.
     """
     from facevae.app.outputs import PICTURE, name_outputs
-    from facevae.app.portraits import find_images
+    from facevae.inference.image_files import find_images
 
     paths = find_images(images)
     targets = name_outputs(images, paths, output, "_reconstructed", PICTURE)
 
-    from facevae.app.edit import batches, reconstruct_faces
-    from facevae.app.framing import Framing, read_framed
-    from facevae.app.models import load_vae
     from facevae.app.outputs import write_image
+    from facevae.inference.faces import Faces
+    from facevae.inference.models import ModelFolder
 
-    chosen, vae, portrait = load_vae(models, device)
-    framed = read_framed(paths, Framing(portrait, models, chosen, frame, face))
-    for first, part in batches(framed.pixels):
-        for number, image in enumerate(reconstruct_faces(vae, part, chosen), first):
-            write_image(targets[number], image)
-            print(f"{paths[number]}: {framed.words[number]} -> {targets[number]}")
+    faces = Faces(ModelFolder(models, device))
+    for path, target, portrait in zip(paths, targets, faces.open_each(paths, face=face, frame=frame), strict=True):
+        write_image(target, portrait.square({}, plain=True))
+        print(f"{path}: {portrait.faces[0].words} -> {target}")

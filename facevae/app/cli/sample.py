@@ -30,14 +30,10 @@ def sample(
 
     targets = name_face_outputs(output, "sample", count, [])
 
-    from facevae.app.models import load_mixture, load_vae, mixture_path
-    from facevae.latents.encoding import decode_all, prior_draws
-    from facevae.nn.layers import as_bytes
+    from facevae.inference.faces import Faces
+    from facevae.inference.models import ModelFolder
 
-    chosen, vae, _ = load_vae(models, device)
-    if source == "mixture" or (source is None and mixture_path(models).exists()):
-        z, words = load_mixture(models, vae).sample(count, seed), "mixture"
-    else:
-        z, words = prior_draws(vae, count, seed), "prior"
-    print(f"{count} from the {words}, seed {seed}")
-    write_faces(as_bytes(decode_all(vae, z, chosen)), targets, output, columns=8)
+    faces = Faces(ModelFolder(models, device))
+    found = faces.sample(count, seed=seed, source=source)
+    print(f"{count} from the {faces.draws_from(source)}, seed {seed}")
+    write_faces(found, targets, output, columns=8)

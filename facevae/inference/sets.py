@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from facevae.core.errors import FacevaeError
+
 FOLDER = Path(__file__).parents[1] / "pretrained"
 
 DEFAULT = "celeba"
@@ -21,6 +23,20 @@ def set_folder(name: str) -> Path | None:
     return FOLDER / name if name in set_names() else None
 
 
+def resolve(models: str | Path) -> Path:
+    """The folder of models that is meant: a folder as it is, else a set by its name. Raises FacevaeError."""
+    if Path(models).is_dir():
+        return Path(models)
+    named = set_folder(str(models))
+    if named is None:
+        raise FacevaeError(
+            where=f"models {models}", expected=f"a folder with models, or one of {', '.join(set_names())}",
+            found="a file" if Path(models).exists() else "no such folder",
+            fix="run where `dvc repro` or `dvc pull` left models/, or name that folder",
+        )  # fmt: skip
+    return named
+
+
 def read_card(name: str) -> dict[str, Any]:
     """What is known of a set: `data`, `licence`, `made_by`, and `figures` with what was measured and on what."""
     return json.loads((FOLDER / name / "card.json").read_text(encoding="utf-8"))
@@ -28,5 +44,5 @@ def read_card(name: str) -> dict[str, Any]:
 
 def file_rows(name: str) -> list[tuple[str, int, str]]:
     """The set's files: name, bytes, SHA-256 in hexadecimal."""
-    paths = sorted((FOLDER / name).glob("*.safetensors"))
+    paths = sorted(path for path in (FOLDER / name).iterdir() if path.suffix in (".onnx", ".safetensors"))
     return [(path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]

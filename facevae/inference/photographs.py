@@ -6,7 +6,6 @@ changed, in the file's own orientation.
 
 import io
 import struct
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from facevae.app.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
-from facevae.app.portraits import decode_own
 from facevae.core.errors import FacevaeError
+from facevae.inference.image_files import decode_own
+from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 
 _ORIENTATION, _EXIF = 0x0112, b"Exif\0\0"
 
@@ -62,7 +61,7 @@ class Photograph:
 
     def visible(self) -> np.ndarray:
         """What a model is shown: (H, W, 3) uint8, transparent parts white."""
-        pixels, alpha = (None if part is None else _as_8_bits(part) for part in (self.pixels, self.alpha))
+        pixels, alpha = (None if part is None else as_8_bits(part) for part in (self.pixels, self.alpha))
         if alpha is None:
             return pixels
         image = Image.fromarray(np.dstack([pixels, alpha]))
@@ -70,8 +69,12 @@ class Photograph:
 
 
 def read_photograph(path: Path) -> Photograph:
-    """Raises FacevaeError if it is not a whole image."""
-    data = path.read_bytes()
+    """The photograph in a file. Raises FacevaeError if it is not a whole image."""
+    return photograph_of(path.read_bytes(), path)
+
+
+def photograph_of(data: bytes, path: Path) -> Photograph:
+    """The photograph in the bytes of a file, which errors call `path`. Raises FacevaeError if it is no whole image."""
     shown = decode_own(data, path)
     image = Image.open(io.BytesIO(data))
     photograph = _described(image, data)
@@ -92,12 +95,12 @@ def read_photograph(path: Path) -> Photograph:
 def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
     """As a file that ends in `suffix`, with all of the photograph that its format can hold: see `left_out`."""
     kind = FORMATS[suffix]
-    pixels = photograph.pixels if kind in _SIXTEEN_BITS else _as_8_bits(photograph.pixels)
+    pixels = photograph.pixels if kind in _SIXTEEN_BITS else as_8_bits(photograph.pixels)
     alpha = photograph.alpha if kind in _ALPHA else None
     if photograph.alpha is not None and alpha is None:
         pixels = photograph.visible()
     elif alpha is not None and pixels.dtype == np.uint8:
-        alpha = _as_8_bits(alpha)
+        alpha = as_8_bits(alpha)
     planes = pixels[..., :1] if photograph.grey else pixels
     if alpha is not None:
         planes = np.dstack([planes, alpha])
@@ -194,13 +197,7 @@ def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray 
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)[..., None]
     if image.format == "PNG" and bits_and_planes(data)[0] == 16:
-        import torch  # its decoder is the one here that keeps them
-        from torchvision.io import decode_png
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # for another package, which is none of ours
-            planes = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-        return planes.permute(1, 2, 0).numpy()
+        return _by_opencv(data, where)
     if image.format == "TIFF" and image.tag_v2.get(258, (8,))[0] == 16:
         import tifffile
 
@@ -217,6 +214,22 @@ def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray 
                 planes = np.moveaxis(planes, 0, -1)
         return _turned(planes, _UPRIGHT.get(image.tag_v2.get(_ORIENTATION, 1)))
     return None
+
+
+def _by_opencv(data: bytes, where: object) -> np.ndarray:
+    """A PNG of 16 bits and several planes, which Pillow reads as 8: (H, W, C) uint16."""
+    try:
+        import cv2
+    except ImportError:
+        raise FacevaeError(
+            where=where, expected="8 bits, or OpenCV to read 16 bits of colour with", found="16 bits, and no OpenCV",
+            fix="pip install opencv-python-headless, or save it with 8 bits",
+        ) from None  # fmt: skip
+    planes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    # OpenCV has blue first, and says grey with alpha in four planes.
+    if bits_and_planes(data)[1] == 2:
+        return np.ascontiguousarray(planes[..., [0, 3]])
+    return np.ascontiguousarray(planes[..., [2, 1, 0, 3][: planes.shape[2]]])
 
 
 def _png(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
@@ -263,7 +276,8 @@ def _by_pillow(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
 _WRITERS: dict[str, Callable[[Photograph, np.ndarray, str], bytes]] = {"PNG": _png, "TIFF": _tiff}
 
 
-def _as_8_bits(planes: np.ndarray) -> np.ndarray:
+def as_8_bits(planes: np.ndarray) -> np.ndarray:
+    """uint8 as it is, uint16 by the upper half of its bits."""
     return planes if planes.dtype == np.uint8 else (planes // 257).astype(np.uint8)
 
 

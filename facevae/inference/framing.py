@@ -1,19 +1,16 @@
 """Which face of a photograph is meant, and how it is framed for the model: `--face` and `--frame`."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
-from facevae.alignment.finder import Face, FaceFinder, load_finder
+from facevae.alignment.finder import Face
 from facevae.alignment.similarity import compose, scale_of
 from facevae.alignment.views import Pyramid, cut_out
-from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
+from facevae.inference.models import ModelFolder
 
 Way = Literal["auto", "centre", "aligned"]
 
@@ -37,47 +34,27 @@ class Framing:
     """Frames the faces of photographs for a model.
 
     `way`: `centre` cuts the centred square, `aligned` finds faces, `auto` finds them but in an image of the model's or
-    its training images' size, which it takes as it is; and where the folder `models` has no aligner, it cuts the
+    its training images' size, which it takes as it is; and where there is no aligner, it cuts the
     centred square. `face`: `largest`, `all`, or a number, the largest being 1.
     """
 
-    def __init__(self, frame: PortraitFrame, models: Path, device: torch.device, way: Way, face: str) -> None:
-        self.frame, self.models, self.device, self.way, self.face = frame, models, device, way, face
-        self._finder: FaceFinder | None = None
+    def __init__(self, models: ModelFolder, way: Way = "auto", face: str = "largest") -> None:
+        self.models, self.frame, self.way, self.face = models, models.frame, way, face
 
     def __call__(self, image: np.ndarray, where: object) -> list[FramedFace]:
         """The faces of an image (H, W, 3) uint8 that are meant. Raises FacevaeError naming `where` if there is none."""
         height, width = image.shape[:2]
         side = self.frame.square.size
-        as_it_is = (width, height) in ((side, side), self.frame.source) or not self._path.exists()
+        as_it_is = (width, height) in ((side, side), self.frame.source) or not self.models.has_aligner
         if self.way == "centre" or (self.way == "auto" and as_it_is):
             return [FramedFace(self.frame(image, where), self.frame.matrix(image), self.frame.describe(image))]
-        faces = self.finder.faces(image)
+        faces = self.models.finder.faces(image)
         if not faces:
             raise FacevaeError(
                 where=where, expected="a face", found=f"none in {width}x{height} pixels",
                 fix="take another photograph, or cut out its centred square as it is with --frame centre",
             )  # fmt: skip
         return [self._framed(image, faces, number) for number in self._chosen(faces, where)]
-
-    @property
-    def finder(self) -> FaceFinder:
-        """Loaded from the models' folder. Raises FacevaeError if its aligner is missing or learned another frame."""
-        if self._finder is None:
-            path = self._path
-            finder = load_finder(path, self.device)
-            if finder.frame != self.frame.source:
-                raise FacevaeError(
-                    where=path, expected="an aligner of {}x{} pixels, as the autoencoder's images".format(
-                        *self.frame.source
-                    ), found="one of {}x{}".format(*finder.frame), fix="make both in one run of `dvc repro`",
-                )  # fmt: skip
-            self._finder = finder
-        return self._finder
-
-    @property
-    def _path(self) -> Path:
-        return self.models / "aligner.safetensors"
 
     def _chosen(self, faces: list[Face], where: object) -> list[int]:
         """The numbers, from 0, of the faces that are meant and can be framed."""
@@ -130,28 +107,6 @@ class Framing:
         which = "the face" if len(faces) == 1 else f"face {number + 1} of {len(faces)}"
         words = f"{image.shape[1]}x{image.shape[0]}, {which} {_place(face)}"
         return FramedFace(cut_out(Pyramid(image), matrix, (side, side)), matrix, words)
-
-
-@dataclass(frozen=True)
-class FramedFaces:
-    """Faces of photographs: `pixels` (N, S, S, 3) uint8, `matrices` and `words` as FramedFace has them.
-
-    `owners`: the number of each one's photograph, ascending.
-    """
-
-    pixels: np.ndarray
-    matrices: list[np.ndarray]
-    words: list[str]
-    owners: list[int]
-
-
-def read_framed(paths: Sequence[Path], framing: Framing) -> FramedFaces:
-    """All faces that are meant. Raises FacevaeError at the first photograph that has none."""
-    found = [(number, face) for number, path in enumerate(paths) for face in framing(read_image(path), path)]
-    return FramedFaces(
-        np.stack([face.pixels for _, face in found]), [face.matrix for _, face in found],
-        [face.words for _, face in found], [number for number, _ in found],
-    )  # fmt: skip
 
 
 def _place(face: Face) -> str:

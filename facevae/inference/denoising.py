@@ -1,0 +1,122 @@
+"""A trained denoiser on images of any size: what does not fit into memory at once goes through it in tiles."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facevae.core.errors import FacevaeError
+from facevae.inference.networks import Network
+from facevae.inference.pixels import as_bytes, unit_floats
+from facevae.jobs.progress import track
+
+TILE = 512
+"""Side of a tile in pixels, without what it sees of its neighbours."""
+
+# The 75th percentile of the absolute value of a standard normal number is the MAD's; its inverse gives sigma.
+_SIGMA_PER_MAD = 1.4826
+
+# Grey levels that noise of this many sigmas does not push beyond black or white: it is measured on these alone.
+_UNCLIPPED = 1.5
+
+CLEAN = 2.0
+"""Noise of a smaller sigma, in grey levels, is none that anybody sees: grain, or the rounding of JPEG."""
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """`facts`: what its file says of it. See networks.py for the network."""
+
+    network: Network
+    facts: dict[str, Any]
+
+    def check_size(self, size: tuple[int, int], where: object) -> None:
+        """Raise FacevaeError naming `where` if it can't take images of `size`, (width, height)."""
+        if self.facts["dense"]:
+            if self._border(size) is None:
+                raise FacevaeError(
+                    where=where, expected=f"{self.facts['width']}x{self.facts['height']} pixels or these without an "
+                    "even border, since the denoiser has a dense bottleneck", found=f"{size[0]}x{size[1]}",
+                    fix="bring the image to that size or train a denoiser with dae.architecture unet",
+                )  # fmt: skip
+            return
+        if min(size) < self.facts["multiple"]:
+            raise FacevaeError(
+                where=where, expected=f"at least {self.facts['multiple']} pixels on each side",
+                found=f"{size[0]}x{size[1]}", fix="take a larger image",
+            )  # fmt: skip
+
+    def __call__(
+        self, image: np.ndarray, *, self_ensemble: bool = False, tile: int = TILE, what: str = ""
+    ) -> np.ndarray:
+        """The denoised image in its own size: (H, W, 3) uint8 -> the same, of a size that `check_size` accepts.
+
+        `self_ensemble`: the mean of the answers to the image and to its mirror image (Timofte et al. 2016). Tiles see
+        as much of their neighbours as the network looks around, so that they join without a seam. With `what`, progress
+        is shown where there are several.
+        """
+        height, width = image.shape[:2]
+        if self.facts["dense"]:
+            border = self._border((width, height))
+            assert border is not None  # check_size
+            padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
+            return self._answer(padded, self_ensemble)[border : border + height, border : border + width]
+        multiple, halo = self.facts["multiple"], self.facts["reach"]
+        padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="reflect")
+        # Tiles begin where the network's strides do, else they would be computed on another grid.
+        step = max(multiple, tile // multiple * multiple)
+        corners = [(top, left) for top in range(0, height, step) for left in range(0, width, step)]
+        shown: Iterable[tuple[int, int]] = corners
+        if what and corners[1:]:
+            shown = track(corners, len(corners), what, "tiles")
+        output = np.empty_like(padded)
+        for top, left in shown:
+            above, before = max(0, top - halo), max(0, left - halo)
+            seen = padded[above : top + step + halo, before : left + step + halo]
+            answer = self._answer(seen, self_ensemble)
+            output[top : top + step, left : left + step] = answer[top - above :, left - before :][:step, :step]
+        return np.ascontiguousarray(output[:height, :width])
+
+    def _border(self, size: tuple[int, int]) -> int | None:
+        """How wide a border around an image of `size` makes it the network's, as crop_pad put around the training's.
+
+        None if no even one does, or only one so wide that the network would see more border than it has learnt to.
+        """
+        across, down = self.facts["width"] - size[0], self.facts["height"] - size[1]
+        fits = across == down and across % 2 == 0 and 0 <= across // 2 <= min(size) // 10
+        return across // 2 if fits else None
+
+    def _answer(self, image: np.ndarray, self_ensemble: bool) -> np.ndarray:
+        batch = unit_floats(image[None])
+        answer = self.network(batch)
+        if self_ensemble:
+            answer = (answer + self.network(np.ascontiguousarray(batch[..., ::-1]))[..., ::-1]) / 2
+        return as_bytes(answer)[0]
+
+
+def noise_sigma(noisy: np.ndarray, denoised: np.ndarray) -> float:
+    """The sigma, in grey levels, of the Gaussian noise that a denoiser took out: (H, W, 3) uint8 twice.
+
+    By the median absolute deviation of what it took, over the values that such noise would not have pushed beyond black
+    or white: the rest has been clipped, and says too little.
+    """
+    taken = noisy.astype(np.int16) - denoised
+    sigma = _SIGMA_PER_MAD * float(np.median(np.abs(taken)))
+    for _ in range(3):
+        inside = (denoised > _UNCLIPPED * sigma) & (denoised < 255 - _UNCLIPPED * sigma)
+        if inside.mean() < 0.01:
+            break
+        # Whole grey levels are too coarse for a median of little noise: it is read between them.
+        sigma = _SIGMA_PER_MAD * _median_between(np.abs(taken[inside]))
+    return sigma
+
+
+def _median_between(values: np.ndarray) -> float:
+    """The median of absolute whole numbers, each of which stands for all within half of it."""
+    counts = np.bincount(values)
+    before = np.concatenate([[0], np.cumsum(counts)])
+    half = len(values) / 2
+    level = int(np.searchsorted(before[1:], half))
+    share = (half - before[level]) / counts[level]
+    return share / 2 if level == 0 else level - 0.5 + share

@@ -1,0 +1,82 @@
+"""A person's own image files: found, read."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facevae.core.errors import FacevaeError
+from facevae.imaging.codec import FORMATS, decode
+from facevae.imaging.names import IMAGE_SUFFIXES
+from facevae.imaging.unread import HEIC_SUFFIXES, has_heic, unread_ending
+
+
+def find_images(inputs: Sequence[Path]) -> list[Path]:
+    """The files among `inputs`, and of each folder among them its images, sorted by name, hidden ones passed over.
+
+    What else is in a folder is named on standard error. Raises FacevaeError if one of `inputs` is not there, or is a
+    folder without images.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            found += _images_in(path)
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FacevaeError(
+                where=path, expected="an image or a folder of images", found="no such file", fix="correct the path"
+            )
+    return found
+
+
+def _images_in(folder: Path) -> list[Path]:
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    suffixes = IMAGE_SUFFIXES | HEIC_SUFFIXES if has_heic() else IMAGE_SUFFIXES
+    images = [path for path in entries if path.suffix.lower() in suffixes and path.is_file()]
+    folders = [path.name for path in entries if path.is_dir()]
+    others = [path.name for path in entries if path not in images and not path.is_dir()]
+    if not images:
+        found = f"none, but {_listed(others + folders)}" if others or folders else "none"
+        unread = next(filter(None, (unread_ending(Path(name).suffix.lower()) for name in others)), None)
+        raise FacevaeError(
+            where=folder, expected=f"images ({', '.join(FORMATS)})", found=f"{found} ({unread})" if unread else found,
+            fix="name a folder that holds some, or convert these" if others else "name a folder that holds some",
+        )  # fmt: skip
+    left: dict[str, list[str]] = {}
+    for name in others:
+        left.setdefault(unread_ending(Path(name).suffix.lower()) or f"not {', '.join(FORMATS)}", []).append(name)
+    for reason, names in left.items():
+        print(f"note: {folder}: left out {_listed(names)}: {reason}", file=sys.stderr)
+    if folders:
+        print(f"note: {folder}: not looked into {_listed(folders)}: name a folder to take its images", file=sys.stderr)
+    return images
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The image in a file, upright, RGB: (height, width, 3) uint8. Raises FacevaeError if it is not a whole one."""
+    return decode_own(path.read_bytes(), path)
+
+
+def decode_own(data: bytes, path: Path) -> np.ndarray:
+    """`read_image` of the bytes of the file `path`."""
+    # Many cameras' raw files are TIFFs to Pillow, which would show their thumbnail.
+    if unread := unread_ending(path.suffix.lower()):
+        raise FacevaeError(
+            where=path, expected=f"an image ({', '.join(FORMATS)})", found=unread, fix="name another image"
+        )
+    try:
+        return decode(data, path)
+    except FacevaeError as error:
+        if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
+            raise
+        raise FacevaeError(
+            where=path, expected=f"an image ({', '.join(FORMATS)})", found=error.found,
+            fix="name an image, or convert it to JPEG or PNG first",
+        ) from None  # fmt: skip

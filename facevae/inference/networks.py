@@ -1,0 +1,91 @@
+"""Networks as functions from arrays to arrays: ONNX files that stage export wrote, computed by onnxruntime.
+
+| name | input | output, all float32 |
+|---|---|---|
+| encoder | images (N, 3, S, S) in [0, 1] | latents (N, D), the posterior means |
+| decoder | latents (N, D) | images (N, 3, S, S) in [0, 1] |
+| denoiser | images (N, 3, H, W) in [0, 1], H and W multiples of its `multiple` | the same without noise |
+| aligner | views (N, 3, 64, 64) in [0, 1] | (N, 5): shift x and y, log scale, turn, the logit of a face |
+| judge | images (N, 3, S, S) in [0, 1] | probabilities (N, A) |
+
+Unlike PyTorch's, an image's result is the same to the bit in any batch.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facevae.core.errors import FacevaeError
+from facevae.core.tensor_files import readable
+
+NAMES = ("encoder", "decoder", "denoiser", "aligner", "judge")
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+FACTS = "facts"
+"""The key of an ONNX file's metadata under which its facts stand as JSON, as in our safetensors files."""
+
+_MAKE_IT = "make it with `dvc repro export` or python -m stages.export"
+
+
+def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network, dict[str, Any]]:
+    """One of NAMES out of a folder, and what its file says of itself.
+
+    `device`: `auto` is a GPU where this onnxruntime has one, else the CPU; or `cpu`, `cuda`, `cuda:1`, ... A GPU that
+    onnxruntime can't use is used by PyTorch, if the folder has its weights as the pipeline wrote them (safetensors).
+    Raises FacevaeError if the file is missing or broken, or if there is no such device.
+    """
+    if device not in ("auto", "cpu") and not _onnxruntime_has_a_gpu():
+        from facevae.inference.torch_networks import open_with_torch
+
+        return open_with_torch(folder, name, device)
+    path = folder / f"{name}.onnx"
+    if not path.exists():
+        raise FacevaeError(where=path, expected=f"a {name} as ONNX", found="no such file", fix=_MAKE_IT)
+    import onnxruntime
+
+    try:
+        session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
+    except Exception as error:  # onnxruntime's own have no common class below it
+        why = " ".join(str(error).split())[:200]
+        raise FacevaeError(where=path, expected="an ONNX file", found=f"another ({why})", fix=_MAKE_IT) from None
+    with readable(path):
+        metadata = dict(json.loads(session.get_modelmeta().custom_metadata_map.get(FACTS, "{}")))
+    if metadata.get("kind") != name:
+        raise FacevaeError(
+            where=path, expected=f"a {name} as ONNX", found=f"facts of kind {metadata.get('kind')!r}", fix=_MAKE_IT
+        )
+    (given,) = session.get_inputs()
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return session.run(None, {given.name: batch})[0]
+
+    return compute, metadata
+
+
+def _options():
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # A waiting thread sleeps: five networks have threads of their own, and spinning ones are in each other's way.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Memory goes back when it is free: a large photograph's tiles would else stay until the end.
+    options.enable_cpu_mem_arena = False
+    return options
+
+
+def _onnxruntime_has_a_gpu() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _providers(device: str) -> list[Any]:
+    if device == "cpu" or not _onnxruntime_has_a_gpu():
+        return ["CPUExecutionProvider"]
+    _, _, number = device.partition(":")
+    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
