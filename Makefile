@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps schema pictures page clean
+.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps schema graph pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -75,7 +75,10 @@ deps: setup  ## Write each stage's code into dvc.yaml, from the imports
 schema: setup  ## Write params.schema.json, from the typed sections
 	python -m facevae.app.parameters --schema
 
-pictures:  ## Copy the pictures that README.md shows from results/
+graph: setup  ## Write the pipeline's graph into README.md, from dvc dag
+	python docs/graph.py
+
+pictures:  ## Make the pictures of README.md and docs/ from results/
 	$(BIN)/python docs/pictures.py
 
 page:  ## Write docs/results.md from what was measured

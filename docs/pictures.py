@@ -1,25 +1,134 @@
-"""The pictures that README.md shows: those in results/, made small enough for Git. Run by `make pictures`."""
+"""The pictures in README.md and docs/: parts of the sheets in results/, with labels that are legible at a page's width.
 
+Run by `make pictures`, or `python docs/pictures.py FOLDER` to read another folder than results/.
+"""
+
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
+TARGET = Path(__file__).parent / "pictures"
 WIDTH = 900
-# Sheets of eight faces whose second four stand below the first: README shows the first.
-TWO_BANDS = {"data", "denoised"}
-PICTURES = {
-    "data": "results/data/pictures/faces.png",
-    "denoised": "results/evaluate_dae/denoised.png",
-    "smiling": "results/evaluate_vae/pictures/Smiling.png",
-    "eyeglasses": "results/evaluate_vae/pictures/Eyeglasses.png",
-}
+GAP = 4  # between tiles, here and in the sheets of facevae/figures/base.py
+TITLE = 30  # height of the titles above columns
+FONT = 20
+WHITE = (255, 255, 255)
 
-for name, source in PICTURES.items():
-    picture = Image.open(source).convert("RGB")
-    if name in TWO_BANDS:
-        picture = picture.crop((0, 0, picture.width, picture.height // 2))
-    picture.thumbnail((WIDTH, picture.height), Image.Resampling.LANCZOS)
-    target = Path(__file__).parent / "pictures" / f"{name}.jpg"
-    target.parent.mkdir(exist_ok=True)
-    picture.save(target, quality=85)
-    print(target)
+
+class Sheet:
+    """A sheet in results/, as facevae/figures/base.py lays it out.
+
+    `left` and `top` are the pixels before the first tile, which row and column titles take; `bands` is how often all
+    rows are repeated, with 16 pixels between.
+    """
+
+    def __init__(self, path: Path, columns: int, rows: int, left: int, top: int, bands: int = 1) -> None:
+        self.image = Image.open(path).convert("RGB")
+        self.left, self.top = left, top
+        self.across = (self.image.width - left) // columns
+        band = (self.image.height - GAP + 16) // bands - 16 if bands > 1 else self.image.height - GAP
+        self.down = (band - (top - GAP)) // rows
+
+    def tile(self, row: int, column: int) -> Image.Image:
+        """One image, without the white around an image smaller than its tile."""
+        x, y = self.left + column * self.across, self.top + row * self.down
+        tile = self.image.crop((x, y, x + self.across - GAP, y + self.down - GAP))
+        return tile.crop(ImageChops.difference(tile, Image.new("RGB", tile.size, WHITE)).getbbox())
+
+
+def compose(
+    name: str,
+    rows: Sequence[Sequence[Image.Image]],
+    height: int,
+    row_titles: Sequence[str] = (),
+    column_titles: Sequence[str] = (),
+    left: int = 0,
+) -> None:
+    """Write docs/pictures/NAME.jpg: images scaled to `height` at most, each column as wide as its widest image.
+
+    Row titles are horizontal, in the `left` pixels before the images; what is wider than WIDTH is an error.
+    """
+    scaled = [[_scaled(image, height) for image in row] for row in rows]
+    widths = [max(row[column].width for row in scaled) for column in range(len(scaled[0]))]
+    heights = [max(image.height for image in row) for row in scaled]
+    top = TITLE if column_titles else 0
+    width = left + sum(widths) + GAP * (len(widths) - 1)
+    if width > WIDTH:
+        raise ValueError(f"{name}: expected at most {WIDTH} pixels across, found {width}; show fewer columns")
+    canvas = Image.new("RGB", (width, top + sum(heights) + GAP * (len(heights) - 1)), WHITE)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT)
+    y = top
+    for number, row in enumerate(scaled):
+        if row_titles:
+            draw.multiline_text((0, y + heights[number] // 2), row_titles[number], "black", font, anchor="lm")
+        x = left
+        for column, image in enumerate(row):
+            canvas.paste(image, (x + (widths[column] - image.width) // 2, y + (heights[number] - image.height) // 2))
+            if column_titles and number == 0:
+                draw.text((x + widths[column] // 2, top // 2), column_titles[column], "black", font, anchor="mm")
+            x += widths[column] + GAP
+        y += heights[number] + GAP
+    TARGET.mkdir(exist_ok=True)
+    canvas.save(TARGET / f"{name}.jpg", quality=88)
+    print(TARGET / f"{name}.jpg", canvas.size)
+
+
+def _scaled(image: Image.Image, height: int) -> Image.Image:
+    if image.height <= height:
+        return image
+    return image.resize((round(image.width * height / image.height), height), Image.Resampling.LANCZOS)
+
+
+def edits(results: Path) -> None:
+    """The same faces, with a smile and with glasses: the edits of the photographs that `facevae edit` makes."""
+    sheet = Sheet(results / "evaluate_vae/pictures/ways.png", columns=8, rows=12, left=30, top=36)
+    # Three rows for each attribute: faces without it, plain edits, residual edits. Few faces lack both attributes.
+    glasses = {sheet.tile(3, column).tobytes(): column for column in range(8)}
+    both = [(column, glasses[face]) for column in range(8) if (face := sheet.tile(0, column).tobytes()) in glasses][:6]
+    rows = [
+        [sheet.tile(0, column) for column, _ in both],
+        [sheet.tile(2, column) for column, _ in both],
+        [sheet.tile(5, column) for _, column in both],
+    ]
+    compose("edits", rows, 128, ["original", "Smiling", "Eyeglasses"], left=112)
+
+
+def strengths(results: Path) -> None:
+    """Two attributes at rising strengths, as the autoencoder decodes them."""
+    columns = {0: "face", 1: "decoded", 3: "0.5", 4: "1", 5: "1.5", 6: "2"}
+    sheets = [
+        Sheet(results / f"evaluate_vae/pictures/{name}.png", columns=7, rows=8, left=4, top=58)
+        for name in ("Smiling", "Eyeglasses")
+    ]
+    rows = [[sheet.tile(row, column) for column in columns] for sheet in sheets for row in (3, 7)]
+    compose("strengths", rows, 128, ["Smiling", "", "Eyeglasses", ""], list(columns.values()), left=112)
+
+
+def denoised(results: Path) -> None:
+    """Clean, noisy, denoised."""
+    sheet = Sheet(results / "evaluate_dae/denoised.png", columns=4, rows=3, left=30, top=4, bands=2)
+    rows = [[sheet.tile(row, column) for column in range(4)] for row in range(3)]
+    compose("denoised", rows, 176, ["clean", "noisy", "denoised"], left=100)
+
+
+def data(results: Path) -> None:
+    """The same faces at each step of the preparation."""
+    sheet = Sheet(results / "data/pictures/faces.png", columns=4, rows=4, left=30, top=26, bands=2)
+    rows = [[sheet.tile(row, column) for column in range(1, 4)] for row in range(4)]
+    titles = ["raw\n178 x 218", "padded\n180 x 220", "noisy\n180 x 220", "cropped\n64 x 64"]
+    compose("data", rows, 200, titles, left=120)
+
+
+def aligned(results: Path) -> None:
+    """Faces found in larger pictures, and brought to the frame of the training images."""
+    sheet = Sheet(results / "evaluate_aligner/found.png", columns=2, rows=3, left=30, top=4, bands=3)
+    rows = [[sheet.tile(row, column) for row in (0, 1)] for column in (0, 1)]
+    compose("aligned", rows, 300, column_titles=["picture, and the frame found", "the face in its frame"])
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
+    for picture in (edits, strengths, denoised, data, aligned):
+        picture(folder)

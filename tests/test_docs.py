@@ -1,13 +1,14 @@
-"""README.md and docs/ against the repository: the tree, the commands, the links. Stages and make explain themselves.
+"""README.md and docs/ against the repository: trees, commands, links, the graph. Stages and make explain themselves.
 
-What the README must look like: one heading with "tree" or "what is where" in it, and under it a fenced block with a
-line per entry, `path  description` (two spaces or more between), entries of a folder indented below it. Neighbours may
-share a line, `path path  description`.
+What README.md and docs/house.md must look like: one heading with "tree" or "what is where" in it, and under it a fenced
+block with a line per entry, `path  description` (two spaces or more between), entries of a folder indented below it.
+Neighbours may share a line, `path path  description`. The README's tree names rooms, that of docs/house.md modules too.
 """
 
 import importlib
 import math
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -18,23 +19,33 @@ import yaml
 from dvc.cli.parser import get_main_parser
 from project_copy import leaves, project_files, tracked_files
 
-from bench.rooms import ROOT, modules
+from bench.rooms import ROOMS, ROOT, modules
 from facevae.celeba.splits import partition_by_order
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOUSE = "docs/house.md"
+TREES = ("README.md", HOUSE)
 PAGES = [ROOT / name for name in tracked_files() if re.fullmatch(r"README\.md|CHANGELOG\.md|docs/.*\.md", name)]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FLAGS = re.MULTILINE | re.DOTALL
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", FLAGS)
 MADE = ("data", "models", "results", "logs")  # folders that the pipeline fills and Git does not hold, or in part
 
 
-# --- the tree
+def of_manual(pattern: str) -> list:
+    """What a pattern finds in the README and in docs/, page by page."""
+    manual = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    return [found for page in manual for found in re.findall(pattern, page.read_text(encoding="utf-8"), FLAGS)]
 
 
-def tree() -> dict[str, str]:
-    """Path, folders with a slash at the end, and description of each line of the README's tree."""
-    section = re.search(r"^#+ [^\n]*(?:\btree\b|what is where)[^\n]*\n(.*?)(?=^#+ |\Z)", README, re.M | re.S | re.I)
-    assert section, 'README.md has no heading with "tree" or "what is where"'
+# --- the trees
+
+
+def tree(page: str) -> dict[str, str]:
+    """Path, folders with a slash at the end, and description of each line of a page's tree."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = re.search(r"^#+ [^\n]*(?:\btree\b|what is where)[^\n]*\n(.*?)(?=^#+ |\Z)", text, re.M | re.S | re.I)
+    assert section, f'{page} has no heading with "tree" or "what is where"'
     block = FENCE.search(section[1])
     assert block, "no fenced block below that heading"
     entries, above = {}, []
@@ -54,28 +65,53 @@ def tree() -> dict[str, str]:
     return entries
 
 
-def test_tree_names_what_is_there():
+@pytest.mark.parametrize("page", TREES)
+def test_tree_names_what_is_there(page):
     files = project_files()
     folders = {f"{parent.as_posix()}/" for name in files for parent in Path(name).parents if parent != Path(".")}
     there = {*files, *folders, *(f"{name}/" for name in MADE)}
-    assert not set(tree()) - there, "in the tree, not in the repository"
+    assert not set(tree(page)) - there, "in the tree, not in the repository"
 
 
-def test_tree_names_all_that_is_at_the_top():
+@pytest.mark.parametrize("page", TREES)
+def test_tree_names_all_that_is_at_the_top(page):
     files = tracked_files()
     top = {name if "/" not in name else name.split("/")[0] + "/" for name in files}
     # Names with a dot in front are for tools; they may be left out.
-    assert not {name for name in top if not name.startswith(".")} - set(tree()), "in the repository, not in the tree"
+    shown = {name for name in top if not name.startswith(".")}
+    assert not shown - set(tree(page)), "in the repository, not in the tree"
+
+
+def test_tree_of_the_readme_names_every_room():
+    shown = {path for path in tree("README.md") if path.startswith("facevae/")}
+    assert shown == {"facevae/", *(f"facevae/{room}/" for room in ROOMS if "/" not in room)}
 
 
 @pytest.mark.parametrize("package", ["stages", "facevae"])
 def test_tree_names_every_module(package):
-    listed = {path for path in tree() if path.startswith(f"{package}/") and path.endswith(".py")}
+    listed = {path for path in tree(HOUSE) if path.startswith(f"{package}/") and path.endswith(".py")}
     assert listed - {f"{package}/__init__.py"} == {f"{name.replace('.', '/')}.py" for name in modules(package)}
 
 
-def test_tree_says_what_each_entry_is():
-    assert not [path for path, description in tree().items() if not description]
+@pytest.mark.parametrize("page", TREES)
+def test_tree_says_what_each_entry_is(page):
+    assert not [path for path, description in tree(page).items() if not description]
+
+
+# --- the graph
+
+
+def test_graph_is_what_dvc_prints_now():
+    made = runpy.run_path(str(ROOT / "docs/graph.py"))
+    (shown,) = made["BLOCK"].findall(README)
+    assert shown == made["graph"](made["printed_by_dvc"]()), "run make graph"
+
+
+def test_graph_leaves_out_arrows_that_others_imply():
+    names = "".join(f'\tnode{number}["{name}"]\n' for number, name in enumerate("bac", 1))
+    printed = f"flowchart TD\n{names}\tnode1-->node3\n\tnode2-->node1\n\tnode2-->node3\n"
+    graph = runpy.run_path(str(ROOT / "docs/graph.py"))["graph"]
+    assert graph(printed) == "flowchart TD\n    a --> b\n    b --> c\n"
 
 
 # --- commands
@@ -136,20 +172,28 @@ def test_readme_shows_the_way_in():
     assert "dvc exp run -S vae.latent_dim=128" in commands("dvc")
 
 
-def test_trainings_in_the_readme_are_of_the_default_size():
+def test_readme_fits_its_purpose():
+    """A first page: the rest is in docs/, and every page there is in its index."""
+    assert README.count("\n") <= 250
+    pages = {page.name for page in PAGES if page.parent == ROOT / "docs"}
+    index = README.split("\n## Documentation\n")[1]
+    assert set(re.findall(r"\]\(docs/([\w-]+\.md)\)", index)) == pages
+
+
+def test_trainings_in_the_manual_are_of_the_default_size():
     params = yaml.safe_load((ROOT / "settings/default.yaml").read_text(encoding="utf-8"))
     faces, judge = params["download"]["synthetic"]["images"], params["train_judge"]
     train = sum(partition_by_order(number, faces) == 0 for number in range(faces))
-    sizes = {tuple(map(int, found)) for found in re.findall(r"(\d+) images, (\d+) steps an epoch", README)}
+    sizes = {tuple(map(int, found)) for found in of_manual(r"(\d+) images, (\d+) steps an epoch")}
     assert sizes == {(train, math.ceil(train / judge["batch_size"]))}
-    assert {int(epochs) for epochs in re.findall(r"judge epoch \d+/(\d+)", README)} == {judge["epochs"]}
+    assert {int(epochs) for epochs in of_manual(r"judge epoch \d+/(\d+)")} == {judge["epochs"]}
 
 
-def test_values_that_the_readme_says_are_set_are_those_of_its_command():
+def test_values_that_the_manual_says_are_set_are_those_of_its_command():
     """`vae.beta (now 20)` below a command: what its -S sets, else the default."""
     default = dict(leaves(yaml.safe_load((ROOT / "settings/default.yaml").read_text(encoding="utf-8"))))
     shown = []
-    for _, block in FENCE.findall(README):
+    for _, block in of_manual(FENCE.pattern):
         own = {key: yaml.safe_load(value) for key, value in re.findall(r"-S (\S+?)=(\S+)", block)}
         shown += [
             (key, float(value), (default | own)[key]) for key, value in re.findall(r"([\w.]+) \(now (\S+)\)", block)
