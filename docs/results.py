@@ -336,136 +336,153 @@ def page() -> str:
 TEMPLATE = """\
 # Results
 
-Made by `docs/results.py` from the measurements in `bench/measured/`; nothing on this page is typed but the words and
-what others published. Real faces are 9,311 images of CelebA, spread over its numbering, with CelebA's
-own partitions (7,436 to train, 942 to validate, 933 to test). The machine: two cores of a server processor with
-matrix units for bfloat16. A row is made again by
+How well the models work on real faces and on drawn ones, and what each choice brings. `docs/results.py` makes this page
+from the measurements in `bench/measured/`; only the text and the figures that others published are typed.
+
+Real faces are 9,311 images of CelebA, spread over its numbering, with CelebA's own partitions: 7,436 to train, 942 to
+validate, 933 to test. Everything ran on two cores of a server processor with matrix units for bfloat16.
+
+A row of a table is measured again by this command, with the row's name from its last column:
 
 ```console
 $ python -m bench.comparison --celeba DIR dae-default
 ```
 
-with the name in its last column; [bench/comparison.yaml](../bench/comparison.yaml) says what each changes. SSIM was
-measured before its windows stayed inside the image: a row that is made again differs by up to 0.02.
+[bench/comparison.yaml](../bench/comparison.yaml) says which parameters each row changes. SSIM was measured before a
+correction at the image's border; a row that is measured again differs by up to 0.02.
 
-## Denoising, real faces
+Two words are used throughout. **The report** is the student project that facevae grew out of: it denoised CelebA with a
+two-layer autoencoder, trained a VAE, and made faces smile with a vector. **The judge** is the classifier of attributes
+that evaluates reconstructions and edits.
 
-Full images of 218x178 pixels, {sweep_images} unseen test images, the same for all, noise rounded and clipped to
-bytes. Classical denoisers are scikit-image's, with its recommended setting for the known sigma; networks are not told
-it, and have seen sigma 25 alone: at 50 they fail, unless `dae.fresh_noise` is a range.
+## How well does the denoiser work on real faces?
+
+Full images of 218x178 pixels; {sweep_images} unseen test images, the same in every row; noise rounded and clipped to
+bytes. The classical denoisers are scikit-image's, with its recommended settings for the known sigma. The networks are
+not told the sigma and were trained with sigma 25 only. So they fail at 50, unless `dae.fresh_noise` is a range.
 
 {sweep}
 
-Settings: `{base_denoiser}`. The default trained for {training_minutes} minutes: on all 250 test images
-{default_psnr} dB, {gain_report} dB above the report's network; on those of the sweep {gain_classical} dB above the
-best classical denoiser. The best figure published on CelebA that we know is 32.64 dB at sigma 25, with another
-protocol (128 pixels).
+Settings: `{base_denoiser}`.
 
-## The report's denoiser
+The default trained for {training_minutes} minutes. On all 250 test images it reaches {default_psnr} dB at sigma 25,
+{gain_report} dB more than the report's network. On the images of the table it is {gain_classical} dB above the best
+classical denoiser. The best figure published for CelebA that we know of is 32.64 dB at sigma 25, under other conditions
+(128 pixels).
 
-Its own experiment: 600 images to train, 400 to test, sigma 25, binary cross-entropy, Adam at 0.01, ten epochs.
+## What went wrong in the report?
+
+Its denoiser was trained on 600 images and tested on 400, with sigma 25, binary cross-entropy (BCE) and Adam at 0.01 for
+ten epochs.
 
 {published}
 
-**The brown pictures.** The published {published_bce} is what one constant colour scores ({constant_bce} here): a
-collapsed model. The same settings give {here_bce} here, close to the floor of {floor}, so neither the network nor the
-loss has to fail. What makes it collapse is a step too large: with a learning rate of 0.1 we get {collapsed_bce} and
-{collapsed_psnr} dB, one colour's {constant_psnr} dB. The ReLUs die, nothing but the last layer's bias is left to
-learn, and the best bias is the mean colour. Binary cross-entropy hides it, since its whole range from the constant
-colour to the floor is {bce_range} nats wide: hence PSNR and SSIM beside it, and a warning after each epoch that is no
-better than one colour.
+**The brown pictures.** The published {published_bce} is what a picture of one constant colour scores ({constant_bce}
+here): the model had collapsed. The same settings give {here_bce} here, close to the floor of {floor}, so the network
+and the loss are not the cause. A step that is too large is: with a learning rate of 0.1 we get {collapsed_bce} and
+{collapsed_psnr} dB, as one colour does ({constant_psnr} dB). The ReLUs die, only the last layer's bias can still learn,
+and the best bias is the mean colour. BCE hides this, because only {bce_range} nats lie between the constant colour and
+the floor. That is why PSNR and SSIM are printed too, and why a training warns after each epoch that is no better than
+one colour.
 
-**A loss of -76,805,200**, the report's other figure, comes from targets outside of [0, 1]. Arrays are bytes here, so
-it can't happen.
+**A loss of -76,805,200**, the report's other figure, comes from targets outside of [0, 1]. Arrays are bytes here, so it
+cannot happen.
 
-**The autoencoder that never trained.** With the report's network at 64 pixels, Adam and binary cross-entropy, a
-learning rate of 0.001 trains (row `vae-report` below). After an epoch at 0.1 there are {vae_collapsed_active} active
-dimensions and {vae_collapsed_psnr} dB: every face gets the same code and the same picture, further from faces than one
-colour. The training says so after each epoch.
+**The autoencoder that never trained.** The report's network at 64 pixels, with Adam and BCE, trains at a learning rate
+of 0.001 (row `vae-report` below). After an epoch at 0.1 it has {vae_collapsed_active} active dimensions and
+{vae_collapsed_psnr} dB: every face gets the same code and the same picture, further from faces than one colour. The
+training warns of this after each epoch.
 
-## What each change brings to the denoiser
+## What does each choice bring to the denoiser?
 
-Less than a minute of training each, 2,000 images, 100 test images, sigma 25. Settings: `{base_denoiser_changes}`.
+About a minute of training each; 2,000 images, 100 test images, sigma 25. Settings: `{base_denoiser_changes}`.
 
 {denoiser_changes}
 
-Without a limit on the gradient's norm this network, which has no normalisation, can diverge, as it did in row
-`dae-fast-unclipped`: hence `dae.gradient_clip`.
+This network has no normalisation. Without a limit on the gradient's norm it can diverge, as in row
+`dae-fast-unclipped`; hence `dae.gradient_clip`.
 
-## Autoencoders, real faces
+## How well do the autoencoders work on real faces?
 
 64 pixels (centred crop of 148, bilinear), 128 latent dimensions, 5 epochs of the 7,436 train images, measured on the
 933 test images. Settings: `{base_autoencoder}`.
 
 {autoencoders}
 
-* PSNR and SSIM of the decoded posterior mean, per image, averaged. KL per image; `active` dimensions are those whose
-  posterior mean varies by more than 0.01.
-* `probe`: a logistic regression per attribute on the latents of the train images, mean accuracy over the attributes
-  of the test images, and the balanced one; always answering the more frequent kind scores {majority} and 50%.
-* `FD`: Frechet distance in the features of the pipeline's judge (a classifier trained on the train images; its last
-  stage, averaged over places), {frechet_images} images on each side, all at 64 pixels, samples seeded with 0: not an
-  FID, comparable within this table only. As many train images score {frechet_train}. The mixture is 10 Gaussians with
-  full covariances, fitted to a draw from each train image's posterior.
-* PyTorch-VAE's KL weight leaves {weighted_kl} nats in the latents (the default {default_kl}), hence {weighted_psnr}
-  dB: the blur that VAEs are known for is that weight. Its own VanillaVAE, measured the same way with its own
-  defaults, reached 18.13 dB and a probe of 83.6% (balanced 56.2%).
+* PSNR and SSIM are those of the decoded posterior mean, per image, averaged. The KL is per image.
+* `active`: latent dimensions whose posterior mean varies by more than 0.01.
+* `probe`: mean accuracy, over the attributes, of a logistic regression per attribute. It is trained on the latents of
+  the train images and measured on the test images. `balanced` is its balanced accuracy. Always answering the more
+  frequent class scores {majority} and 50%.
+* `FD`: Frechet distance in the judge's features (its last stage, averaged over places), with {frechet_images} images on
+  each side at 64 pixels, and samples seeded with 0. It is not an FID, and comparable within this table only. As many
+  train images score {frechet_train}. The mixture is 10 Gaussians with full covariances, fitted to a draw from each
+  train image's posterior.
+* PyTorch-VAE's weight of the KL leaves {weighted_kl} nats in the latents (the default {default_kl}), hence the
+  {weighted_psnr} dB: that weight is the blur that VAEs are known for. Its own VanillaVAE, with its own defaults and
+  measured in the same way, reached 18.13 dB and a probe of 83.6% (balanced 56.2%).
 * LPIPS (`evaluate_vae.lpips`) and Hou's loss (`python -m facevae.app.presets dfc`) need weights that torchvision
-  fetches; they were not run here.
+  downloads. They were not run here.
 
-## Edits of real faces
+## Do edits of real faces do what they should?
 
 The default's networks at 64 pixels ({real_psnr} dB), 7 epochs of 7,436 images, edits of test images. Settings:
 `{base_edits}`.
 
 {real_edits}
 
-* `strength`: the recommended one, the smallest with which the judge sees the attribute on 85% of validation faces (98%
-  by default), or the one with which it sees it most; 1 goes as far as a typical face with it is from one without.
-* `detection rate`: share of the edited faces, none of which has the attribute, on which the judge sees it; `success
-  rate`: of those on whose reconstruction it did not; `leakage`: mean absolute change of the judge's probabilities of
-  the other attributes. Faces of a sex that fewer than 1 in 100 images with the attribute show are left out; `detection
-  rate, all` has them too: a judge that never saw a woman with a mustache denies one.
-* `identity kept`: 1 + cos(face, edit) - cos(face, reconstruction), between embeddings by {real_identity}
-  (stage train_identity: it tells two images of one unseen person from two persons' with an ROC AUC of 0.83).
+* `strength`: the recommended strength. It is the smallest at which the judge sees the attribute on 85% of validation
+  faces (98% by default), or else the one at which it sees the attribute most often. At strength 1 a face changes as
+  much as typical faces with and without the attribute differ.
+* `detection rate`: share of the edited faces on which the judge sees the attribute; none of them had it before.
+* `success rate`: the same, among faces on whose reconstruction the judge did not see it.
+* `leakage`: mean absolute change of the judge's probabilities of the other attributes.
+* `detection rate, all`: the detection rate on all faces. The other columns leave out faces of a sex that fewer than 1
+  in 100 images with the attribute show: a judge that has never seen a woman with a mustache does not recognise one.
+* `identity kept`: 1 + cos(face, edit) - cos(face, reconstruction), between embeddings by {real_identity}. (This
+  network, from stage train_identity, tells two images of one unseen person from two persons' with an ROC AUC of 0.83.)
 
-How the vectors are found, means over all attributes at two strengths; `ROC AUC`: of the dot product of latent and
-vector (White 2016's AtDot):
+Methods of finding the vectors, as means over all attributes at two strengths. `ROC AUC` is that of the dot product of
+latents and vector (White 2016's AtDot):
 
 {real_methods}
 
-## Attributes read from latents
+## Which attributes can be read from the latents?
 
-The same autoencoder, test images. `probe`: a logistic regression per attribute on the latents, trained on the train
-images (Hou et al. 2017 have an SVM); `dot product` with the vector that edits use, the threshold of the best balanced
-accuracy on the validation images. Raw accuracy flatters: `majority` always answers the more frequent kind.
+The same autoencoder, on test images. `probe` is a logistic regression per attribute on the latents, trained on the
+train images (Hou et al. 2017 have an SVM). `dot product` is that with the vector that edits use, with the threshold of
+the best balanced accuracy on the validation images. Plain accuracy flatters: `majority` always answers the more
+frequent class.
 
 {published_predictions}
 
-Theirs are of all 19,962 test images, trained on all of CelebA; ours of 933, trained on 7,436.
+The published figures are for all 19,962 test images, after training on all of CelebA; ours are for 933 images, after
+training on 7,436.
 
 {predictions}
 
-## The default on drawn faces
+## How well does the default work on drawn faces?
 
-What `make repro` makes, on faces that the training did not see:
+What `make repro` makes, on faces that were not used in training:
 
 {drawn}
 
-Edits at the recommended strengths; columns as above, persons compared by the judge (no one is drawn twice):
+Edits at the recommended strengths. The columns are those above; persons are compared by the judge, since no one is
+drawn twice.
 
 {drawn_edits}
 
-**Explained change.** A drawn face can be drawn again with one attribute switched. Of the change between the two
-reconstructions an edit of strength 1 explains: 1 is the truth, 0 as good as no edit.
+**Explained change.** A drawn face can be drawn again with one attribute switched, so the true change is known. The
+table shows how much of the change between the two reconstructions an edit of strength 1 explains: 1 is the true change,
+0 is as good as no edit.
 
 {drawn_explained}
 
 {drawn_methods}
 
-The mean difference takes along what is correlated with an attribute; `balanced` weighs faces until the groups agree in
-all other attributes, as far as they can; the regression holds these still but carries noise, which `empirical bayes`
-takes out again: hence it is the default.
+The mean difference takes with it whatever is correlated with an attribute. `balanced` weighs faces until the groups
+agree in all other attributes, as far as they can. The regression holds the other attributes still, but it is noisy;
+`empirical bayes` removes most of the noise, and therefore is the default.
 """
 
 if __name__ == "__main__":

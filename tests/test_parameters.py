@@ -26,7 +26,7 @@ from facevae.core.schema import SCHEMA, check_whole, mistakes
 
 SETTINGS = read_settings(ROOT / "settings")
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
-MISTAKES = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
 PLAIN = json.dumps(load_yaml(ROOT / "params.yaml"))  # a copy of this is quick
 DEFAULT = dict(leaves(SETTINGS["default"]))
 WHOLE = json.loads((ROOT / SCHEMA).read_text(encoding="utf-8"))
@@ -332,7 +332,7 @@ def test_empty_lists_by_the_command(project):
 
 def test_the_way_back_after_a_wrong_value(project):
     """-S leaves it in params.yaml; the page's command takes it out."""
-    assert "`git restore params.yaml`" in MISTAKES
+    assert "`git restore params.yaml`" in PAGE
     wrong = "params.yaml, vae.latent_dim: expected an integer, 1 or more, 4096 or less, found 'abc'"
     changes = ("-S", "vae.latent_dim=abc", "-S", "download.synthetic.seed=2")
     assert wrong in dvc(project, "exp", "run", *changes, fails=True), "by the first stage that runs"
@@ -347,7 +347,7 @@ def test_a_source_that_does_not_exist(project):
     """DVC looks for its group before any stage can say a word; the page has what it says."""
     printed = dvc(project, "exp", "run", "-S", "download.source=celebA", fails=True)
     said = "Parameters 'celebA' are missing from 'stages/fingerprint.yaml'"
-    assert said in printed and said in " ".join(MISTAKES.split())
+    assert said in printed and said in " ".join(PAGE.split())
     with one_line("params.yaml, download.source", "'synthetic', 'celeba' or 'folder'", "found 'celebA'"):
         check(project / "params.yaml")
     git(project, "restore", "params.yaml")
