@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser
@@ -21,6 +22,7 @@ from project_copy import leaves, project_files, tracked_files
 
 from bench.rooms import ROOMS, ROOT, modules
 from facevae.celeba.splits import partition_by_order
+from facevae.figures.base import image_sheet
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOUSE = "docs/house.md"
@@ -270,6 +272,18 @@ def test_links_lead_somewhere(page, target):
 def slug(heading: str) -> str:
     """A heading's anchor, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_pictures_are_cut_where_sheets_have_their_images(tmp_path):
+    """Of two bands, as eight images of CelebA's size take them, and of images smaller than their tile."""
+    images = np.full((2, 8, 218, 178, 3), 255, np.uint8)
+    for row, column in np.ndindex(2, 8):
+        images[row, column, 40 * row :] = 10 * (1 + 8 * row + column)
+    image_sheet(tmp_path / "sheet.png", list(images), ["clean", "noisy"], [str(column) for column in range(8)])
+    sheet = runpy.run_path(str(ROOT / "docs/pictures.py"))["Sheet"](tmp_path / "sheet.png", 4, 2, 30, 26, bands=2)
+    first, last = sheet.tile(0, 1), sheet.tile(1, 3)
+    assert first.getextrema() == ((20, 20),) * 3 and first.size == (222, 272)
+    assert last.getpixel((100, 150)) == (120,) * 3 and last.height < 230, "without the white above it"
 
 
 def test_every_page_and_picture_of_docs_is_shown():
