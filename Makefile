@@ -58,7 +58,7 @@ verify: setup  ## Run the pipeline twice from nothing and compare every output
 test: setup  ## Run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup  ## Kill training stages below dvc exp run too; whole pipelines on data of one's own
+test-slow: setup  ## Run slow tests: trainings killed under dvc exp run, whole pipelines on one's own data
 	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py tests/test_own_pipeline.py
 
 lint: setup  ## Check style and imports
@@ -69,7 +69,7 @@ format: setup  ## Bring the code into shape
 	ruff check --fix .
 	ruff format .
 
-deps: setup  ## Write each stage's code into dvc.yaml, from the imports
+deps: setup  ## Write each stage's code dependencies into dvc.yaml, from the imports
 	python -m bench.rooms --deps
 
 schema: setup  ## Write params.schema.json, from the typed sections
