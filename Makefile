@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro default report dfc celeba verify test test-slow lint format deps schema graph pictures page clean
+.PHONY: help setup repro default report dfc celeba verify test test-slow photographs light lint format deps schema graph pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -68,6 +68,13 @@ lint: setup  ## Check style and imports
 format: setup  ## Bring the code into shape
 	ruff check --fix .
 	ruff format .
+
+photographs: setup  ## Measure the models that come with facevae on CelebA's files: CELEBA=DIR
+	@test -n "$(CELEBA)" || { echo 'name the directory with the files: make photographs CELEBA=DIR' >&2; exit 1; }
+	python -m bench.shipped --celeba "$(CELEBA)"
+
+light: setup  ## Install facevae without the pipeline in a new environment, edit a photograph there, print its size
+	python -m bench.light
 
 deps: setup  ## Write each stage's code dependencies into dvc.yaml, from the imports
 	python -m bench.rooms --deps

@@ -60,9 +60,16 @@ class Faces:
 
         Indexed by `attribute`. `strength`: the recommended one; `success_rate`: of validation faces without the
         attribute, edited so, the share on which the judge sees it; `leakage`: the mean change of its other
-        probabilities; `method`: how the vectors were found. NaN where it could not be measured.
+        probabilities; `method`: how the vectors were found. NaN where it could not be measured. Needs pandas, which the
+        light install does not bring.
         """
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError:
+            raise FacevaeError(
+                where="Faces.attributes", expected="pandas, to make a table", found="none installed",
+                fix="pip install pandas, or take models.vectors.rows()",
+            ) from None  # fmt: skip
 
         table = pd.DataFrame(self.models.vectors.rows()).set_index("attribute")
         return table.astype({"strength": float, "success_rate": float, "leakage": float})

@@ -38,7 +38,7 @@ def resolve(models: str | Path) -> Path:
 
 
 def read_card(name: str) -> dict[str, Any]:
-    """What is known of a set: `data`, `licence`, `made_by`, and `figures` with what was measured and on what."""
+    """What is known of a set: `data`, `licence`, `made_by`, and `figures`, each with its `value` and `unit`."""
     return json.loads((FOLDER / name / "card.json").read_text(encoding="utf-8"))
 
 

@@ -6,7 +6,7 @@ import textwrap
 def models() -> None:
     """List the models that come with facevae.
 
-    Each set by the name that --models takes: its data, licence and figures, and its files with their hashes.
+    For each set: its name for --models, its data, licence and measured quality, and its files with hashes.
     """
     from facevae.inference.sets import file_rows, read_card, set_names
 
@@ -16,7 +16,8 @@ def models() -> None:
         for key in ("data", "licence", "made_by"):
             label = f"  {key.replace('_', ' ') + ':':10}"
             print(textwrap.fill(card[key], 110, initial_indent=label, subsequent_indent=" " * len(label)))
-        for figure in card["figures"]:
-            print(f"  {figure['value']:>10}  {figure['what']}")
+        for what, figure in card["figures"].items():
+            unit = {"AUC": "", "pictures": "", "seen %": "%", "leakage": ""}.get(figure["unit"], figure["unit"])
+            print(f"  {figure['value']:8.4g} {unit:2}  {what}")
         for file, size, digest in file_rows(name):
             print(f"  {size / 1e6:7.2f} MB  {file:30} sha256 {digest[:16]}")
