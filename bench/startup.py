@@ -6,11 +6,11 @@ Both builds work with the models that come with them, in turns, so that a busy m
 checked out into a folder of its own. Printed are medians: wall time, processor time, and the largest resident memory.
 """
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +28,17 @@ from facevae.drawing.draw import draw
 ROOT = Path(__file__).parents[1]
 
 LARGE = (4000, 3000)
+
+
+# A process's largest memory counts what its parent had when it was started: so a small one starts it.
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+sys.exit(status != 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -92,19 +103,15 @@ def _compare(name: str, words: list[str], builds: dict[str, Path], turns: int, f
 def _measured(words: list[str], root: Path, folder: Path) -> Cost | None:
     """What a call of a build costs; None where it has no such command."""
     environment = {**os.environ, "PYTHONPATH": str(root), "FACEVAE_MODELS": "celeba"}
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *words], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    if status:
-        if b"No module named" in said:
+    process = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, sys.executable, *words],
+        cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    if process.returncode:
+        if "No module named" in process.stderr:
             return None
-        raise SystemExit(said.decode("utf-8", "replace"))
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        raise SystemExit(process.stderr)
+    return Cost(*json.loads(process.stdout))
 
 
 def _make_photographs(folder: Path, count: int) -> None:

@@ -22,7 +22,7 @@ from project_copy import leaves, project_files, tracked_files
 
 from bench.rooms import ROOMS, ROOT, modules
 from facevae.celeba.splits import partition_by_order
-from facevae.figures.base import image_sheet
+from facevae.figures.sheets import image_sheet
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOUSE = "docs/house.md"

@@ -1,6 +1,5 @@
 """The command `facevae`: its commands, its help, its version."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -35,6 +34,8 @@ for command in (edit, reconstruct, denoise, interpolate, sample, attributes, mod
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # and with it the reading of e-mail
+
         print(f"facevae {version('facevae')}")
         raise typer.Exit
 
