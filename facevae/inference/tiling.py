@@ -1,8 +1,36 @@
-"""How far a denoiser looks around, by its architecture: what the tiles of a large image must share."""
+"""How far a denoiser looks around: what the tiles of a large image must share."""
 
 import math
 
+import torch
+from torch import nn
+
 from facevae.models.dae import DaeArchitecture
+
+
+# Grey levels that what lies farther away may change: no level is rounded otherwise but by chance.
+_NOTICED = 0.1
+
+_SIDE = 64
+
+
+@torch.inference_mode()
+def measured_reach(network: nn.Module, multiple: int, most: int) -> int:
+    """How many pixels around one the network's answer depends on noticeably: a multiple of `multiple`, at most `most`.
+
+    `network`: (1, 3, H, W) in [0, 1] -> the same. Seen on noise, which depends on its surroundings more than images do:
+    the answer to a square and so much around it is that to a larger image, to a tenth of a grey level. One `multiple`
+    more is added. By its architecture a network may look twice as far, through paths that carry next to nothing.
+    """
+    side = _SIDE // multiple * multiple or multiple
+    noise = torch.rand(1, 3, 2 * most + side, 2 * most + side, generator=torch.Generator().manual_seed(0))
+    whole = network(noise)[..., most : most + side, most : most + side]
+    for around in range(multiple, most, multiple):
+        seen = noise[..., most - around : most + side + around, most - around : most + side + around]
+        found = network(seen)[..., around : around + side, around : around + side]
+        if 255 * float((found - whole).abs().max()) < _NOTICED:
+            return around + multiple
+    return most
 
 
 def reach_of(settings: DaeArchitecture) -> tuple[int, int]:

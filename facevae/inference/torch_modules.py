@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from facevae.alignment.views import VIEW
 from facevae.core.params import only_fields
-from facevae.inference.tiling import reach_of
+from facevae.inference.tiling import measured_reach, reach_of
 from facevae.models import aligner, classifier, dae, vae
 from facevae.nn.model_files import load_model
 
@@ -77,6 +77,8 @@ def load_module(folder: Path, name: str) -> tuple[nn.Module, dict[str, Any], Ten
         multiple, halo = reach_of(settings)
         dense = settings.report is not None and settings.report.latent_dim is not None
         size = {"height": found["height"], "width": found["width"]}
+        if not dense:
+            halo = measured_reach(Denoiser(network).eval(), multiple, halo)
         facts = {"kind": name, "dense": dense, "multiple": multiple, "reach": halo, **size}
         sides = size.values() if dense else (max(multiple, 32), max(multiple, 48))
         return Denoiser(network), facts, torch.rand(2, 3, *sides)
