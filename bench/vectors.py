@@ -31,7 +31,7 @@ def main(
     print(f"{images} latents of {dimensions} dimensions, {attributes} attributes, {threads} threads")
     for method in METHODS:
         begin = time.monotonic()
-        estimate(method, latents, labels, 0.01)
+        estimate(method, 0.01, latents, labels)
         print(f"{method:18} {time.monotonic() - begin:6.1f} s", flush=True)
 
 

@@ -51,7 +51,7 @@ def main(
     """Judge every attribute's edits in each way and print them and what they come to."""
     crowd, pixels, seen, vectors = load(project, device, images)
     verdicts: list[WayVerdict] = []
-    for name in attribute or vectors.names:
+    for name in map(vectors.named, attribute or vectors.names):
         verdicts += judge_attribute(crowd, pixels, seen, vectors, name, faces)
         for verdict in verdicts:
             if verdict.attribute == name:

@@ -158,8 +158,8 @@ def drawn() -> str:
         ["autoencoder, KL", f"{vae['kl_nats']:.0f} nats, {vae['active_dimensions']} active"],
         ["judge, balanced accuracy", f"{judge['metrics']['judge']['balanced_accuracy']:.3f}"],
         [
-            "judge's accuracy on reconstructions (on the images)",
-            f"{vae['judge_accuracy']:.1%} ({more['judge_accuracy_on_images']:.1%})",
+            "judge's balanced accuracy on reconstructions (on the images)",
+            f"{vae['judge_balanced_accuracy']:.1%} ({more['judge_balanced_accuracy_on_images']:.1%})",
         ],
         ["largest loss of an attribute of over 100 pixels", f"{vae['largest_attribute_loss']:.1%}"],
         ["linear probe, accuracy (majority)", f"{probe['accuracy']:.1%} ({more['majority_accuracy']:.1%})"],

@@ -48,6 +48,6 @@ def pictures(*colours):
 
 def directions(recommended=(), **vectors):
     """Vectors by the regression, in fifths; the other methods take half of each."""
-    found = torch.tensor(list(vectors.values()), dtype=torch.float32) / 5
+    found = np.array(list(vectors.values()), np.float32) / 5
     by_method = {method: found if method == "regression" else found / 2 for method in METHODS}
     return AttributeVectors(tuple(vectors), by_method, "regression", tuple(recommended))

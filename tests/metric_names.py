@@ -16,8 +16,8 @@ NAMES = {
         "dae.psnr_db", "dae.ssim", "dae.bce", "dae.psnr_db_noisy", "dae.sweep_psnr_db",
     ),
     "evaluate_vae": (
-        "vae.psnr_db", "vae.ssim", "vae.lpips", "vae.kl_nats", "vae.active_dimensions", "vae.judge_accuracy",
-        "vae.judge_balanced_accuracy", "vae.largest_attribute_loss",
+        "vae.psnr_db", "vae.ssim", "vae.lpips", "vae.kl_nats", "vae.active_dimensions", "vae.judge_balanced_accuracy",
+        "vae.largest_attribute_loss",
         "frechet.train_images", "frechet.reconstructions", "frechet.mixture_samples", "frechet.prior_samples",
         "probe.accuracy", "probe.balanced_accuracy", "probe.roc_auc",
         "vectors.roc_auc",
@@ -25,6 +25,7 @@ NAMES = {
         "edits.identity_kept", "edits.explained_change", "edits.lowest_explained_change",
         "residual.identity", "residual.explained_change",
     ),
+    "export": ("export.grey_levels",),
 }  # fmt: skip
 
 # Drawn faces have the first, photographs the second, no data set both.

@@ -37,8 +37,6 @@ DATA_STAGES = {
 ELSEWHERE = {
     "download": ("sources", "source"),
     "encode": ("latents", "encoding"),
-    "fit_mixture": ("latents", "mixture"),
-    "attribute_vectors": ("latents", "vectors"),
     "explore_latents": ("figures", "latents"),
     "train_judge": ("training", "classifier"),
 }

@@ -14,9 +14,10 @@ from facevae.evaluation.classification import accuracies, balanced_accuracies
 from facevae.evaluation.plausibility import possible
 from facevae.evaluation.probe import classify_by_vectors, linear_probe
 from facevae.evaluation.reconstruction import attribute_retention
+from facevae.latents.attribute_vectors import estimate
 from facevae.latents.directions import classifier_normals
 from facevae.latents.known import of_known
-from facevae.latents.vectors import METHODS, estimate
+from facevae.latents.vectors import METHODS
 from facevae.models.classifier import Classifier
 from facevae.preparation.named_attributes import EditedNames, ExploredName, VectorNames, check_names
 from facevae.training.classifier import classifier_terms, positive_weights

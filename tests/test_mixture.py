@@ -1,17 +1,18 @@
 """Gaussian mixtures of which the answer is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-import torch
 from raw_data import one_line
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from facevae.latents.mixture import Mixture, MixtureSettings, fit_mixture, load_mixture, save_mixture
-from facevae.nn.model_files import save_weights
+from facevae.core.tensor_files import save_arrays
+from facevae.latents.fit_mixture import MixtureSettings, fit_mixture
+from facevae.latents.mixture import Mixture, load_mixture, prior_draws, save_mixture
 
-MEANS = torch.tensor([[-5.0, 0.0], [5.0, 2.0]])
-COVARIANCES = torch.tensor([[[1.0, 0.8], [0.8, 1.0]], [[0.25, 0.0], [0.0, 4.0]]])
-TRUTH = Mixture(torch.tensor([0.25, 0.75]), MEANS, torch.linalg.cholesky(COVARIANCES))
+MEANS = np.array([[-5, 0], [5, 2]], np.float32)
+COVARIANCES = np.array([[[1, 0.8], [0.8, 1]], [[0.25, 0], [0, 4]]], np.float32)
+TRUTH = Mixture(np.array([0.25, 0.75], np.float32), MEANS, np.linalg.cholesky(COVARIANCES))
 
 
 def settings(components=2, covariance="full", seed=0):
@@ -29,34 +30,34 @@ def drawn(count=4000):
     generator, left = np.random.default_rng(0), count // 4
     found = [
         generator.multivariate_normal(mean, covariance, number)
-        for mean, covariance, number in zip(MEANS.numpy(), COVARIANCES.numpy(), (left, count - left), strict=True)
+        for mean, covariance, number in zip(MEANS, COVARIANCES, (left, count - left), strict=True)
     ]
-    return torch.from_numpy(np.concatenate(found)).float()
+    return np.concatenate(found).astype(np.float32)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_two_gaussians_are_recovered(seed):
     weights, means, covariances = parts(fit_mixture(drawn(), settings(seed=seed)))
-    assert torch.allclose(weights, TRUTH.weights, atol=1e-3)
-    assert torch.allclose(means, MEANS, atol=0.1)
-    assert torch.allclose(covariances, COVARIANCES, atol=0.2)
+    assert np.allclose(weights, TRUTH.weights, atol=1e-3)
+    assert np.allclose(means, MEANS, atol=0.1)
+    assert np.allclose(covariances, COVARIANCES, atol=0.2)
 
 
 def test_one_gaussian_is_the_moments():
     latents = drawn(200)
-    covariance = torch.cov(latents.T, correction=0) + 1e-4 * torch.eye(2)
+    covariance = np.cov(latents.T, bias=True) + 1e-4 * np.eye(2)
     full, diagonal = (fit_mixture(latents, settings(1, kind)) for kind in ("full", "diag"))
-    for found, expected in ((full, covariance), (diagonal, covariance.diag().diag())):
+    for found, expected in ((full, covariance), (diagonal, covariance * np.eye(2))):
         weights, means, covariances = parts(found)
-        assert torch.allclose(weights, torch.ones(1)) and torch.allclose(means[0], latents.mean(0), atol=1e-4)
-        assert torch.allclose(covariances[0], expected, rtol=1e-4, atol=1e-4)
+        assert np.allclose(weights, 1) and np.allclose(means[0], latents.mean(0), atol=1e-4)
+        assert np.allclose(covariances[0], expected, rtol=1e-4, atol=1e-4)
     assert expected[0, 1] == 0 and abs(covariance[0, 1]) > 1
 
 
 def test_diagonal_covariances_leave_the_rest_out():
     covariances = parts(fit_mixture(drawn(), settings(covariance="diag")))[2]
-    assert torch.allclose(covariances, COVARIANCES * torch.eye(2), atol=0.2)
-    assert not (covariances * (1 - torch.eye(2))).any()
+    assert np.allclose(covariances, COVARIANCES * np.eye(2), atol=0.2)
+    assert not (covariances * (1 - np.eye(2))).any()
 
 
 def test_samples_have_the_mixtures_moments():
@@ -64,41 +65,44 @@ def test_samples_have_the_mixtures_moments():
     mean = 0.25 * MEANS[0] + 0.75 * MEANS[1]
     away = MEANS - mean
     within = 0.25 * COVARIANCES[0] + 0.75 * COVARIANCES[1]
-    between = 0.25 * torch.outer(away[0], away[0]) + 0.75 * torch.outer(away[1], away[1])
-    assert z.shape == (40_000, 2) and z.dtype == torch.float32
-    assert torch.allclose(z.mean(0), mean, atol=0.06)
-    assert torch.allclose(torch.cov(z.T), within + between, atol=0.3)
+    between = 0.25 * np.outer(away[0], away[0]) + 0.75 * np.outer(away[1], away[1])
+    assert z.shape == (40_000, 2) and z.dtype == np.float32
+    assert np.allclose(z.mean(0), mean, atol=0.06)
+    assert np.allclose(np.cov(z.T), within + between, atol=0.3)
     left = z[z[:, 0] < 0]
     assert len(left) / len(z) == pytest.approx(0.25, abs=0.01)
-    assert torch.allclose(torch.cov(left.T), COVARIANCES[0], atol=0.06)
-
-
-class _Largest(TorchDispatchMode):
-    """Notes how many numbers the largest result has."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        result = function(*arguments, **(keywords or {}))
-        if isinstance(result, torch.Tensor):
-            self.numbers = max(self.numbers, result.numel())
-        return result
+    assert np.allclose(np.cov(left.T), COVARIANCES[0], atol=0.06)
 
 
 def test_no_factor_is_copied_for_each_sample():
-    mixture = Mixture(torch.ones(3) / 3, torch.zeros(3, 20), torch.eye(20).expand(3, 20, 20))
-    with _Largest() as largest:
-        mixture.sample(500, 0)
-    assert largest.numbers == 500 * 20
+    """The most memory that sampling takes is a few times its result's, not a factor (D, D) for each."""
+    count, dimensions = 500, 50
+    weights, means = np.full(3, 1 / 3, np.float32), np.zeros((3, dimensions), np.float32)
+    mixture = Mixture(
+        weights, means, np.broadcast_to(np.eye(dimensions, dtype=np.float32), (3, dimensions, dimensions))
+    )
+    tracemalloc.start()
+    found = mixture.sample(count, 0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.nbytes < most < 5 * found.nbytes
 
 
-def test_samples_depend_on_the_seed_alone():
-    torch.manual_seed(1)
-    first = TRUTH.sample(5, 7)
-    torch.manual_seed(2)
-    state = torch.get_rng_state()
-    assert torch.equal(TRUTH.sample(5, 7), first) and not torch.equal(TRUTH.sample(5, 8), first)
-    assert torch.equal(torch.get_rng_state(), state)
+@pytest.mark.parametrize("draw", [TRUTH.sample, lambda count, seed: prior_draws(2, count, seed)])
+def test_samples_depend_on_the_seed_alone(draw):
+    np.random.seed(1)  # noqa: NPY002 - the state that all share
+    first = draw(5, 7)
+    np.random.seed(2)  # noqa: NPY002
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert np.array_equal(draw(5, 7), first) and not np.array_equal(draw(5, 8), first)
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+    assert first.shape == (5, 2) and first.dtype == np.float32
+
+
+def test_draws_from_the_prior():
+    z = prior_draws(3, 20_000, 1)
+    assert z.shape == (20_000, 3) and z.dtype == np.float32
+    assert np.allclose(z.mean(0), 0, atol=0.03) and np.allclose(np.cov(z.T), np.eye(3), atol=0.04)
 
 
 def test_the_same_bits_again():
@@ -107,27 +111,27 @@ def test_the_same_bits_again():
     first = fit_mixture(latents, settings(3))
     np.random.seed(2)  # noqa: NPY002
     again, other = fit_mixture(latents, settings(3)), fit_mixture(latents, settings(3, seed=5))
-    assert all(torch.equal(vars(first)[name], vars(again)[name]) for name in vars(first))
-    assert not torch.equal(first.means, other.means)
+    assert all(np.array_equal(vars(first)[name], vars(again)[name]) for name in vars(first))
+    assert not np.array_equal(first.means, other.means)
 
 
 def test_as_many_gaussians_as_latents():
-    latents = torch.tensor([[0.0, 1.0], [10.0, 0.0], [0.0, -10.0]])
+    latents = np.array([[0, 1], [10, 0], [0, -10]], np.float32)
     weights, means, covariances = parts(fit_mixture(latents, settings(3)))
-    assert torch.allclose(weights, torch.full((3,), 1 / 3))
-    assert torch.allclose(means[means[:, 1].argsort()], latents[latents[:, 1].argsort()], atol=1e-5)
-    assert torch.allclose(covariances, 1e-4 * torch.eye(2), atol=1e-7)
+    assert np.allclose(weights, 1 / 3)
+    assert np.allclose(means[means[:, 1].argsort()], latents[latents[:, 1].argsort()], atol=1e-5)
+    assert np.allclose(covariances, 1e-4 * np.eye(2), atol=1e-7)
 
 
 @pytest.mark.parametrize(("count", "components"), [(3, 4), (1, 1)])
 def test_too_many_gaussians(count, components):
     with one_line("fit_mixture.components", f"at most {count}", f"found {components};", "lower it or provide more"):
-        fit_mixture(torch.randn(count, 2), settings(components))
+        fit_mixture(np.eye(count, 2, dtype=np.float32), settings(components))
 
 
 def test_latents_that_no_gaussian_fits():
-    latents = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
-    latents[7, 1] = torch.nan
+    latents = prior_draws(3, 50, 0)
+    latents[7, 1] = np.nan
     with one_line("fit_mixture: expected", "lower fit_mixture.components or set fit_mixture.covariance to diag"):
         fit_mixture(latents, settings())
 
@@ -136,8 +140,8 @@ def test_mixtures_as_a_file(tmp_path):
     path = tmp_path / "m.safetensors"
     save_mixture(path, TRUTH)
     again = load_mixture(path)
-    assert all(torch.equal(vars(again)[name], vars(TRUTH)[name]) for name in ("weights", "means", "factors"))
-    save_weights(path, {}, {"kind": "vae"})
+    assert all(np.array_equal(vars(again)[name], vars(TRUTH)[name]) for name in ("weights", "means", "factors"))
+    save_arrays(path, {}, {"kind": "vae"})
     with one_line(path, "a mixture model", "'vae'", "stages.fit_mixture"):
         load_mixture(path)
     with one_line("nowhere", "no such file", "stages.fit_mixture"):

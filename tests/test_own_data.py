@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from raw_data import encoded, files_below, make_params, one_line, photo
 
-from facevae.app import portraits
 from facevae.app.cli import main as cli
 from facevae.app.cli.check import check
 from facevae.celeba.attributes import ATTRIBUTES
@@ -33,6 +32,7 @@ from facevae.core.params import load_section
 from facevae.imaging import codec, unread
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
+from facevae.inference import image_files
 from facevae.sources.folder import FolderSettings
 from facevae.sources.parquet import ParquetImages
 from stages import cache_arrays, crop_pad, download
@@ -317,7 +317,7 @@ UNREAD = {
 
 def test_what_is_not_read_says_what_it_is(tmp_path, monkeypatch, capsys):
     """By its ending, and by its content where it is called a JPEG or nothing; in the stage as in `facevae edit`."""
-    for module in (codec, portraits, unread):
+    for module in (codec, image_files, unread):
         monkeypatch.setattr(module, "has_heic", lambda: False)
     faces = put(tmp_path / "faces", "good.jpg")
     for name, (data, _) in UNREAD.items():
@@ -335,12 +335,12 @@ def test_what_is_not_read_says_what_it_is(tmp_path, monkeypatch, capsys):
     )
     assert len(found) == 8
     capsys.readouterr()
-    assert portraits.find_images([faces]) == [faces / "called.jpg", faces / "good.jpg"]
+    assert image_files.find_images([faces]) == [faces / "called.jpg", faces / "good.jpg"]
     told = capsys.readouterr().err
     assert all(what in told for _, what in UNREAD.values())
     for name, (_, what) in UNREAD.items():
         with one_line(name, what):
-            portraits.read_image(faces / name)
+            image_files.read_image(faces / name)
 
 
 def test_links_to_folders_are_told(tmp_path):

@@ -153,6 +153,7 @@ def experiment(project):
 def test_an_experiment_runs_what_it_affects(experiment):
     assert stages_run(experiment) == {
         "train_vae", "encode", "attribute_vectors", "fit_mixture", "explore_latents", "evaluate_vae",
+        "export",
     }  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def test_params_diff(project, experiment):
 
 def test_metrics_diff(project, experiment):
     found = json.loads(dvc(project, "metrics", "diff", "--json"))
-    assert set(found) == {"results/evaluate_vae/metrics.json"}
+    assert set(found) == {"results/evaluate_vae/metrics.json", "results/export/metrics.json"}
     lines = [line for line in dvc(project, "metrics", "diff").splitlines() if "metrics.json" in line]
     assert 1 <= len(lines) <= 40 and max(map(len, lines)) <= 120, "one screen"
 

@@ -1,32 +1,34 @@
 """Residual edits: the photograph plus the change, kept where it is large; strengths per face."""
 
+import numpy as np
 import pytest
-import torch
 
 from facevae.latents.residual import change_mask, kept_change, residual_edit, smallest_strengths
 
 SIDE = 64
+RANDOM = np.random.default_rng(0)
 
 
 def with_patch(level, everywhere=0.0):
     """A change of one colour in a square in the middle, (1, 3, SIDE, SIDE), and of another size everywhere."""
-    change = torch.full((1, 3, SIDE, SIDE), everywhere)
+    change = np.full((1, 3, SIDE, SIDE), everywhere, np.float32)
     change[:, 1, 20:44, 20:44] = level
     return change
 
 
 def test_without_a_change_it_is_the_image_bit_for_bit():
-    images, decoded = torch.rand(2, 3, SIDE, SIDE), torch.rand(2, 3, SIDE, SIDE)
-    assert torch.equal(residual_edit(images, decoded, decoded), images)
+    images, decoded = RANDOM.random((2, 2, 3, SIDE, SIDE), np.float32)
+    found = residual_edit(images, decoded, decoded)
+    assert np.array_equal(found, images) and found.dtype == np.float32
 
 
 def test_a_large_change_is_added_to_the_image_and_a_small_one_is_not():
-    images = torch.rand(1, 3, SIDE, SIDE) * 0.2 + 0.4
-    before = torch.full_like(images, 0.5)
+    images = RANDOM.random((1, 3, SIDE, SIDE), np.float32) * 0.2 + 0.4
+    before = np.full_like(images, 0.5)
     edited = residual_edit(images, before, before + with_patch(0.3, 0.01))
     inside, outside = (..., slice(26, 38), slice(26, 38)), (..., slice(0, 8), slice(None))
-    assert torch.allclose(edited[:, 1][inside], images[:, 1][inside] + 0.3, atol=1e-6)
-    assert torch.equal(edited[outside], images[outside]), "a hundredth everywhere is light, not the attribute"
+    assert np.allclose(edited[:, 1][inside], images[:, 1][inside] + 0.3, atol=1e-6) and edited.dtype == np.float32
+    assert np.array_equal(edited[outside], images[outside]), "a hundredth everywhere is light, not the attribute"
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -34,28 +36,29 @@ def test_the_mask_is_soft(sign):
     mask = change_mask(sign * with_patch(0.3))
     assert mask.shape == (1, 1, SIDE, SIDE) and mask[0, 0, 32, 32] == 1 and mask[0, 0, 2, 2] == 0
     assert ((mask > 0.05) & (mask < 0.95)).any()
-    assert torch.allclose(mask, mask.flip(3), atol=1e-6) and torch.allclose(mask, mask.transpose(2, 3), atol=1e-6)
+    assert np.allclose(mask, mask[..., ::-1], atol=1e-6) and np.allclose(mask, mask.swapaxes(2, 3), atol=1e-6)
 
 
 def test_the_sum_stays_in_the_range():
-    images = torch.full((1, 3, SIDE, SIDE), 0.9)
-    edited = residual_edit(images, torch.zeros_like(images), with_patch(0.5))
-    assert edited.max() == 1 and kept_change(torch.zeros_like(images), with_patch(0.5)).max() == 0.5
+    images = np.full((1, 3, SIDE, SIDE), 0.9, np.float32)
+    edited = residual_edit(images, np.zeros_like(images), with_patch(0.5))
+    assert edited.max() == 1 and kept_change(np.zeros_like(images), with_patch(0.5)).max() == 0.5
 
 
 def test_a_weak_edit_is_kept_where_a_strong_one_is():
-    assert torch.allclose(change_mask(with_patch(0.3, 0.02)), change_mask(with_patch(0.003, 0.0002)), atol=1e-5)
-    assert not change_mask(torch.zeros(1, 3, SIDE, SIDE)).any()
+    assert np.allclose(change_mask(with_patch(0.3, 0.02)), change_mask(with_patch(0.003, 0.0002)), atol=1e-5)
+    assert not change_mask(np.zeros((1, 3, SIDE, SIDE), np.float32)).any()
 
 
 @pytest.mark.parametrize("side", [1, 2, 16])
 def test_images_of_any_size(side):
-    change = torch.full((2, 3, side, side), 0.5)
-    assert torch.allclose(kept_change(torch.zeros_like(change), change), change)
+    change = np.full((2, 3, side, side), 0.5, np.float32)
+    found = kept_change(np.zeros_like(change), change)
+    assert np.allclose(found, change) and found.dtype == np.float32
 
 
 def test_the_smallest_strength_of_each_face():
-    needed, asked = torch.tensor([0.1, 0.5, 1.99, 2.01, 0.0]), []
+    needed, asked = np.array([0.1, 0.5, 1.99, 2.01, 0.0], np.float32), []
 
     def seen(strengths):
         asked.append(strengths)
@@ -64,6 +67,7 @@ def test_the_smallest_strength_of_each_face():
     found = smallest_strengths(seen, 5, 2.0, steps=5)
     assert found.tolist() == [0.125, 0.5, 2.0, 2.0, 0.0625] and len(asked) == 6
     assert (found >= needed)[[0, 1, 2, 4]].all()
+    assert {strengths.dtype for strengths in (*asked, found)} == {np.dtype(np.float32)}
 
 
 def test_where_too_much_hides_it_less_is_found():

@@ -13,8 +13,8 @@ from bench.rooms import ROOT, modules
 BYTECODE = {"PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"]}
 # Each takes from a tenth of a second to several to import.
 SLOW = {
-    "PIL", "cv2", "matplotlib", "numpy", "onnxruntime", "pandas", "pydantic", "requests", "scipy", "skimage", "sklearn",
-    "sympy", "tensorboard", "torch", "torch._dynamo", "torchmetrics", "torchvision", "yaml",
+    "PIL", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript", "pandas", "pydantic", "requests", "scipy",
+    "skimage", "sklearn", "sympy", "tensorboard", "torch", "torch._dynamo", "torchmetrics", "torchvision", "yaml",
 }  # fmt: skip
 READING_PARAMETERS = {"numpy", "pydantic", "yaml"}
 LEARNING = READING_PARAMETERS | {"torch"}
@@ -40,6 +40,7 @@ MAY_LOAD = {
     "evaluate_aligner": LEARNING | DRAWING,
     "evaluate_dae": LEARNING | DRAWING | MEASURING,
     "evaluate_vae": LEARNING | DRAWING | MEASURING,
+    "export": LEARNING | {"PIL"},  # what writes and runs ONNX files comes when the first network is written
 }
 
 # Imports what the functions called `main` of some stages import, and says after each what is there.
@@ -99,7 +100,7 @@ def test_every_stage_is_listed():
     [
         ("fingerprint", "crop_pad", "add_noise", "cache_arrays", "download", "report_data"),
         ("encode", "train_judge", "train_dae", "train_vae", "train_identity", "fit_mixture", "train_aligner",
-         "evaluate_aligner", "explore_latents", "attribute_vectors", "evaluate_dae", "evaluate_vae"),
+         "export", "evaluate_aligner", "explore_latents", "attribute_vectors", "evaluate_dae", "evaluate_vae"),
     ],
     ids=["without PyTorch", "with PyTorch"],
 )  # fmt: skip

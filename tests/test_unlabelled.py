@@ -11,9 +11,9 @@ from PIL import Image
 from raw_data import one_line
 from test_training_stages import Project, arrays_in
 
-from facevae.app.models import load_vectors
 from facevae.celeba.pairs import write_pairs
 from facevae.data.arrays import UNKNOWN, open_vae
+from facevae.inference.models import ModelFolder
 from facevae.nn.model_files import load_weights
 from stages import (
     attribute_vectors,
@@ -116,7 +116,7 @@ def test_without_attributes_tables_are_empty_and_have_their_columns(bare):
 
 def test_without_attributes_nothing_can_be_edited(bare):
     with one_line("attribute_vectors.safetensors", "expected attribute vectors", "found none"):
-        load_vectors(bare.folder / "models")
+        _ = ModelFolder(bare.folder / "models").vectors
 
 
 def test_without_attributes_each_stage_says_so(tmp_path, capsys):
@@ -138,7 +138,7 @@ def test_one_attribute_of_ones_own(tmp_path, capsys):
     assert "Happy" in pictures(project, "evaluate_vae")
     assert [row["attribute"] for row in rows(project, "attribute_vectors/vectors.csv")] == ["Happy"]
     metrics = project.metrics("evaluate_vae")
-    assert {"vae", "frechet", "probe", "vectors"} <= metrics.keys() and "judge_accuracy" in metrics["vae"]
+    assert {"vae", "frechet", "probe", "vectors"} <= metrics.keys() and "judge_balanced_accuracy" in metrics["vae"]
     # No attribute is beside it, so that none can change with it.
     assert all(float(row["leakage"]) == 0 for row in rows(project, "evaluate_vae/strengths.csv"))
 

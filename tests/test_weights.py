@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from raw_data import one_line
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from facevae.latents.mixture import load_mixture
 from facevae.latents.posteriors import load_posteriors
@@ -41,6 +41,26 @@ def test_same_bytes(tmp_path):
     save_weights(tmp_path / "1", tensors, FACTS)
     save_weights(tmp_path / "2", dict(reversed(tensors.items())), dict(reversed(FACTS.items())))
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_the_same_bytes_as_by_safetensors_own_way_from_pytorch(tmp_path):
+    """Tensors go through NumPy, in whatever order they lie in memory, and the file is none the wiser."""
+    tensors = {
+        "wide": torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        "turned": torch.rand(3, 2).T,
+        "number": torch.tensor(0.1),
+        "count": torch.tensor(7),
+        "flags": torch.tensor([True, False]),
+        "half": torch.rand(3).half(),
+        "bytes": torch.arange(4, dtype=torch.uint8),
+        "none": torch.zeros(0, 3),
+    }
+    save_weights(tmp_path / "m", tensors, FACTS)
+    facts = {"facts": json.dumps(FACTS, sort_keys=True)}
+    expected = save({name: tensor.contiguous() for name, tensor in tensors.items()}, facts)
+    assert (tmp_path / "m").read_bytes() == expected
+    found, _ = load_weights(tmp_path / "m", "vae")
+    assert found["number"].shape == found["count"].shape == () and found["half"].dtype == torch.half
 
 
 def test_another_kind(tmp_path):

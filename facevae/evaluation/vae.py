@@ -124,9 +124,9 @@ class VaeReport:
                 f"KL {vae['kl_nats']:.1f} nats in {vae['active_dimensions']} active dimensions"
             )
         ]
-        if "judge_accuracy" in vae:
+        if "judge_accuracy" in more:
             lines.append(
-                f"the judge is right on {vae['judge_accuracy']:.1%} of the attributes of reconstructions "
+                f"the judge is right on {more['judge_accuracy']:.1%} of the attributes of reconstructions "
                 f"({more['judge_accuracy_on_images']:.1%} on the images)"
             )
         if frechet:
@@ -148,7 +148,7 @@ class VaeReport:
                 f"its reconstruction's {more['edits_identity_reconstruction']:.3f}, by "
                 f"{'the identity network' if more['identity_network'] else 'the judge'})"
             )
-        parts = {"attributes of reconstructions": "judge_accuracy" in vae, "Frechet distances": frechet}
+        parts = {"attributes of reconstructions": "judge_accuracy" in more, "Frechet distances": frechet}
         missing = [part for part, found in (parts | {"probe": probe, "edits": edits}).items() if not found]
         if missing:
             lines.append(f"not measured, for want of an attribute or of faces that show it: {', '.join(missing)}")
@@ -166,7 +166,11 @@ def check_evaluable(
     """Raise FacevaeError unless the models were made from arrays like these and every chosen attribute has a vector."""
     vectors = models.vectors
     for name in settings.attributes or ():
-        vectors.of(name)
+        if name not in vectors.names:  # as the data call it: `of` takes a common word for it as well
+            raise FacevaeError(
+                where="evaluate_vae.attributes", expected=f"one of {', '.join(vectors.names)}", found=name,
+                fix="correct it; an attribute that all or none of the train images have gets no vector",
+            )  # fmt: skip
     check_judged(arrays, vae_metadata, judge_metadata, models.posteriors.mu["test"])
     image_size = arrays.images["test"].shape[1]
     latent_dim = vae_metadata["settings"]["latent_dim"]
@@ -192,7 +196,7 @@ def check_evaluable(
 
 # What is decided by; all else that is measured stands in tables.
 _RECONSTRUCTION_METRICS = ("psnr_db", "ssim", "lpips", "kl_nats", "active_dimensions")
-_RETENTION_METRICS = ("judge_accuracy", "judge_balanced_accuracy", "largest_attribute_loss")
+_RETENTION_METRICS = ("judge_balanced_accuracy", "largest_attribute_loss")
 _PROBE_METRICS = ("accuracy", "balanced_accuracy", "roc_auc")
 _EDIT_METRICS = ("detection_rate", "success_rate", "leakage", "identity_kept")
 
@@ -200,10 +204,10 @@ _OF_RECOMMENDED_EDITS_ALONE = ("identity", "identity_reconstruction", "identity_
 
 # In the table `summary`, in this order, as far as they are known.
 _SUMMARY = (
-    "reconstruction_loss", "latent_dimensions", "kl_nats_of_largest_dimension", "judge_accuracy_on_images",
-    "judge_balanced_accuracy_on_images", "majority_accuracy", "dot_product_accuracy", "dot_product_balanced_accuracy",
-    "frechet_images", "frechet_pixels", "frechet_seed", "edits_identity", "edits_identity_reconstruction",
-    "identity_network",
+    "reconstruction_loss", "latent_dimensions", "kl_nats_of_largest_dimension", "judge_accuracy",
+    "judge_accuracy_on_images", "judge_balanced_accuracy_on_images", "majority_accuracy", "dot_product_accuracy",
+    "dot_product_balanced_accuracy", "frechet_images", "frechet_pixels", "frechet_seed", "edits_identity",
+    "edits_identity_reconstruction", "identity_network",
 )  # fmt: skip
 
 PREDICTION_COLUMNS = ("attribute", "predictor", "measure", "value")
@@ -305,7 +309,7 @@ def dot_products(arrays: VaeArrays, models: Models) -> dict[str, dict[str, np.nd
     columns = [arrays.attribute_names.index(name) for name in vectors.names]
     valid, test = (arrays.attributes[split][:, columns] for split in ("valid", "test"))
     return {
-        method: classify_by_vectors(found, mu["valid"], valid, mu["test"], test)
+        method: classify_by_vectors(torch.from_numpy(found), mu["valid"], valid, mu["test"], test)
         for method, found in vectors.vectors.items()
     }
 
