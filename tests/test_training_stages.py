@@ -571,7 +571,7 @@ def test_more_gaussians_than_train_images_can_bear(trained, capsys):
 
 @pytest.mark.parametrize("name", ["Smilling", "Nobody"])
 def test_an_attribute_without_a_vector(trained, name):
-    with one_line(f"attribute {name}", "one of Bright, Striped"):
+    with one_line("evaluate_vae.attributes", "one of Bright, Striped", f"found {name};"):
         trained(evaluate_vae, evaluate_vae={"attributes": ["Bright", name]})
     assert not (trained.folder / "results").exists()
 
