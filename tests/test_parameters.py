@@ -205,7 +205,8 @@ def test_parameters_without_a_schema_are_ones_own(tmp_path):
     load_section(path, "cache_arrays.vae", VaeCache)
 
 
-WITH_PARAMETERS = [module for module in modules("stages") if module not in ("stages.encode", "stages.fingerprint")]
+WITHOUT_PARAMETERS = ("stages.encode", "stages.export", "stages.fingerprint")
+WITH_PARAMETERS = [module for module in modules("stages") if module not in WITHOUT_PARAMETERS]
 
 
 @pytest.mark.parametrize("module", WITH_PARAMETERS)
