@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from facevae.alignment.onnx_runtime import import_onnxruntime
+
 LONGEST = 480
 """Pixels of the longer side of the copy in which faces are looked for first."""
 
@@ -80,10 +82,10 @@ def thin_out(boxes: np.ndarray) -> np.ndarray:
 @cache
 def _session():
     # Inside: a face is not looked for in every command, and onnxruntime takes its time to load.
-    from onnxruntime import InferenceSession, SessionOptions
+    onnxruntime = import_onnxruntime()
 
-    options = SessionOptions()
+    options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     # Threads that spin while they wait take twice the processor's time, and beside other work twice the time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])

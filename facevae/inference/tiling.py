@@ -7,7 +7,6 @@ from torch import nn
 
 from facevae.models.dae import DaeArchitecture
 
-
 # Grey levels that what lies farther away may change: no level is rounded otherwise but by chance.
 _NOTICED = 0.1
 
