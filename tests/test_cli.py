@@ -15,43 +15,38 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from model_data import DAE, VAE
+from onnx_models import (
+    UNCHANGED,
+    Autoencoder,
+    convolved,
+    facts_of,
+    with_facts,
+    write_aligner,
+    write_denoiser,
+    write_judge,
+)
 from PIL import Image
 from raw_data import encoded, files_below, photo
-from safetensors.torch import save
-from torch import nn
 from typer.main import get_command
 
 from bench.rooms import ROOT
 from facevae.alignment.composite import composite, square_matrix
-from facevae.app import portraits
-from facevae.app.cli.attributes import attribute_rows
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
-from facevae.app.denoise import check_size, denoise_photo
-from facevae.app.edit import reconstruct_faces
-from facevae.app.models import load_dae, load_vae, load_vectors
-from facevae.app.portraits import PortraitFrame, read_image
 from facevae.core.errors import FacevaeError
+from facevae.core.tensor_files import load_arrays, save_arrays
 from facevae.imaging import unread
 from facevae.imaging.codec import FORMATS, encode_png
+from facevae.inference import image_files
+from facevae.inference.faces import Faces
+from facevae.inference.image_files import read_image
+from facevae.inference.models import ModelFolder
+from facevae.inference.portrait_frame import PortraitFrame
 from facevae.latents.arithmetic import edit
-from facevae.latents.encoding import decode_all, posterior_means, prior_draws
-from facevae.latents.mixture import Mixture, save_mixture
+from facevae.latents.mixture import Mixture, prior_draws, save_mixture
 from facevae.latents.residual import kept_change
 from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
-from facevae.models import dae
-from facevae.models.classifier import Classifier
-from facevae.models.classifier import metadata_of as judge_facts
-from facevae.models.dae import make_network
-from facevae.models.vae import Vae, metadata_of
-from facevae.nn.layers import as_bytes
-from facevae.nn.model_files import load_weights, save_weights
-from facevae.training.dae import DaeSettings
-from facevae.training.vae import VaeSettings
 
-CPU = torch.device("cpu")
 # The environment of a process that has nothing else; bytecode stays where the tests keep it (conftest.py).
 ALONE = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"} | {
     name: os.environ[name] for name in ["PYTHONPYCACHEPREFIX"]
@@ -104,19 +99,19 @@ def test_a_plain_edit_is_the_decoded_sum(facevae, folder, vae, vectors):
         "Smiling -0.7, Wearing_Hat 2 (recommended for Wearing_Hat)",
         "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png",
     ]
-    z = posterior_means(vae, framed("ann.png"), CPU)
+    z = vae.encode(framed("ann.png"))
     z = edit(edit(z, vectors.of("Smiling"), -0.7), vectors.of("Wearing_Hat"), 2.0)
-    expected = as_bytes(decode_all(vae, z, CPU))[0]
-    assert np.array_equal(read_image(Path("new.png")), expected)
+    expected = vae.picture(z)[0]
+    assert alike(read_image(Path("new.png")), expected)
     assert np.abs(expected.astype(int) - reconstruction(vae, "ann.png")).max() > 10
 
 
 def test_an_edit_is_the_photograph_and_the_change(facevae, folder, vae, vectors):
     out = facevae("edit", "ann.png", "-a", "Smiling=-0.7", "-a", "Wearing_Hat", "-o", "new.png")
     assert out.splitlines()[1] == "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png"
-    z = posterior_means(vae, framed("ann.png"), CPU)
+    z = vae.encode(framed("ann.png"))
     moved = edit(edit(z, vectors.of("Smiling"), -0.7), vectors.of("Wearing_Hat"), 2.0)
-    change = kept_change(decode_all(vae, z, CPU), decode_all(vae, moved, CPU))[0].numpy()
+    change = kept_change(vae.decode(z), vae.decode(moved))[0]
     photograph = read_image(Path("ann.png"))
     expected = composite(photograph, square_matrix(0, 10, 40, 16), change)
     found = read_image(Path("new.png"))
@@ -154,20 +149,29 @@ def test_what_a_format_can_not_hold_is_said(facevae, folder):
 def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
     """It sees a smile in whatever is bright: the photograph's own, or brighter ones only."""
     shutil.copytree(models, "judged")
-    judge = Classifier(16, 8, 2)
-    for bias, said in ((5.0, ""), (-5.0, ", Smiling 3")):
-        with torch.no_grad():
-            judge.head.weight.zero_()
-            judge.head.bias.fill_(bias)
-        save_weights(Path("judged/judge.safetensors"), judge.state_dict(), judge_facts(16, 8, ("Smiling", "Male")))
+    for likely, said in ((0.9, ""), (0.1, ", Smiling 3")):
+        write_judge(Path("judged"), 16, ("Smiling", "Male"), np.zeros((2, 3)), np.full(2, likely))
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
         assert out.splitlines()[1] == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png"
     out = facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "judged", "-o", "new.png")
     assert "Smiling 3" not in out, "a strength that is given is not searched"
-    other = Classifier(32, 8, 2)
-    save_weights(Path("judged/judge.safetensors"), other.state_dict(), judge_facts(32, 8, ("Smiling", "Male")))
+    write_judge(Path("judged"), 32, ("Smiling", "Male"), np.zeros((2, 3)), np.zeros(2))
     line = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", fails=True)
-    assert "judged/judge.safetensors: expected a judge of 16-pixel images" in line
+    assert "judged/judge.onnx: expected a judge of 16-pixel images" in line
+
+
+def test_a_face_unlike_all_others_is_said(facevae, folder, models, vae):
+    """The model answers with its own pictures, of which none is like a photograph."""
+    shutil.copytree(models, "other")
+    vae.write(Path("other"), FRAMING, least_psnr_db=18.9)
+    facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "other")
+    errors = np.square(vae.decode(vae.encode(framed("ann.png"))) - framed("ann.png").transpose(0, 3, 1, 2) / 255)
+    (note,) = facevae.notes()
+    assert note.startswith("note: ann.png: the face is unlike those that the model was trained on: it reconstructs it")
+    assert f"to {-10 * np.log10(errors.mean()):.1f} dB, 99 of 100 of those to more than 18.9" in note
+    vae.write(Path("other"), FRAMING, least_psnr_db=1.0)
+    facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "other")
+    assert facevae.notes() == []
 
 
 def test_ways_to_type_the_same(facevae, folder):
@@ -190,20 +194,16 @@ def test_the_order_of_attributes_does_not_matter(facevae, folder):
     assert alike(read_image(Path("one.png")), read_image(Path("other.png")))
 
 
-def test_many_images_one_by_one_or_together(facevae, folder, monkeypatch):
+def test_many_images_one_by_one_or_together(facevae, folder):
     names = ("ann.png", "bob.jpg", "eve.png")
     for name in names:
         facevae("edit", name, "-a", "Smiling", "-o", "single/")
-    monkeypatch.setattr("facevae.app.edit.BATCH", 2)
     out = facevae("edit", *names, "-a", "Smiling", "-o", "together")
     assert len(out.splitlines()) == 4
-    found = sorted(files_below(Path("single")))
-    assert found == sorted(files_below(Path("together"))) == ["ann_edited.png", "bob_edited.jpg", "eve_edited.png"]
-    pairs = [(read_image(Path("single", name)), read_image(Path("together", name))) for name in found]
-    for name, (single, together) in zip(found, pairs, strict=True):
-        # What JPEG makes of a level more or less are a few.
-        assert alike(single, together) if name.endswith(".png") else np.abs(single.astype(int) - together).max() < 8
-    assert len({image.shape for image, _ in pairs}) == 3
+    found = files_below(Path("single"))
+    assert found == files_below(Path("together"))
+    assert sorted(found) == ["ann_edited.png", "bob_edited.jpg", "eve_edited.png"]
+    assert len({read_image(Path("single", name)).shape for name in found}) == 3
 
 
 def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
@@ -212,7 +212,7 @@ def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
     def image_sheet(path, rows, row_titles, column_titles=(), title=""):
         drawn[str(path)] = (rows, list(column_titles), title)
 
-    monkeypatch.setattr("facevae.figures.base.image_sheet", image_sheet)
+    monkeypatch.setattr("facevae.figures.sheets.image_sheet", image_sheet)
     facevae("edit", "ann.png", "bob.jpg", "-a", "Eyeglasses=3", "--sheet", "-o", "sheets")
     assert sorted(drawn) == ["sheets/ann_strengths.png", "sheets/bob_strengths.png"]
     ([row], titles, title) = drawn["sheets/bob_strengths.png"]
@@ -221,10 +221,9 @@ def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
     facevae("edit", "bob.jpg", "-a", "Eyeglasses=3", "--sheet", "--plain", "-o", "sheets/")
     ([row], titles, title) = drawn["sheets/bob_strengths.png"]
     assert titles == ["face", "reconstruction", "-3", "1.5", "3", "4.5", "6"] and title == "Eyeglasses 3"
-    z = posterior_means(vae, framed("bob.jpg"), CPU)
-    edits = [as_bytes(decode_all(vae, edit(z, vectors.of("Eyeglasses"), 3 * by), CPU))[0] for by in MULTIPLES]
+    z = vae.encode(framed("bob.jpg"))
+    edits = [vae.picture(edit(z, vectors.of("Eyeglasses"), 3 * by))[0] for by in MULTIPLES]
     assert np.array_equal(row[0], framed("bob.jpg")[0])
-    # Here two images went through the networks at once, there one.
     assert all(map(alike, row[1:], [reconstruction(vae, "bob.jpg"), *edits]))
     assert not any(alike(*pair) for pair in itertools.pairwise(row))
 
@@ -232,6 +231,9 @@ def test_a_sheet_of_strengths(facevae, folder, vae, vectors, monkeypatch):
     (_, titles, title) = drawn["ann_strengths.png"]
     assert titles[1:] == ["-1 times", "0.5 times", "1 times", "1.5 times", "2 times"]
     assert title == "Eyeglasses 0.5, Smiling 1.5"
+    facevae("edit", "ann.png", "-a", "Smiling=-1000", "--sheet")
+    (_, titles, _) = drawn["ann_strengths.png"]
+    assert titles[1:] == ["1000", "-500", "-1000", "-1500", "-2000"]
 
 
 def test_a_sheet_is_one_picture(facevae, folder):
@@ -246,14 +248,37 @@ def test_a_sheet_is_one_picture(facevae, folder):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("Smilng", "found no such vector; perhaps Smiling is meant"),
-        ("glasses", "perhaps Eyeglasses is meant"),
-        ("Nose", "choose one of these"),
+        ("Smilng", "found no such vector; nearest are Smiling"),
+        ("wear hats", "nearest are Wearing_Hat"),
+        ("xyz", "choose one"),
     ],
 )
 def test_an_unknown_attribute(name, words, facevae, folder):
     line = facevae("edit", "ann.png", "-a", name, fails=True)
-    assert line.startswith(f"error: attribute {name}: expected") and words in line
+    assert line.startswith(f"error: attribute {name}: expected one of `facevae attributes`") and words in line
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("a smile", None), ("smile", "Smiling"), ("smiling", "Smiling"), ("SMILING", "Smiling"), ("hat", "Wearing_Hat"),
+        ("eye glasses", "Eyeglasses"), ("glasses", "Eyeglasses"), ("wearing-hat", "Wearing_Hat"),
+        (" Wearing  Hat ", "Wearing_Hat"),
+    ],
+)  # fmt: skip
+def test_an_attribute_by_another_word(word, name, facevae, folder):
+    if name is None:
+        assert "nearest are Smiling" in facevae("edit", "ann.png", "-a", word, fails=True)
+        return
+    out = facevae("edit", "ann.png", "-a", f"{word}=1.25", "-o", "one.png")
+    assert facevae.notes() == [f"note: {word}: taken for {name}"] and out.startswith(f"{name} 1.25\n")
+    facevae("edit", "ann.png", "-a", f"{name}=1.25", "-o", "other.png")
+    assert facevae.notes() == [] and Path("one.png").read_bytes() == Path("other.png").read_bytes()
+
+
+def test_an_attribute_that_is_named_twice(facevae, folder):
+    line = facevae("edit", "ann.png", "-a", "Smiling=1", "-a", "Smiling", fails=True)
+    assert line.startswith("error: attribute Smiling: expected each attribute once, found it twice")
 
 
 # --- what the images may be
@@ -302,10 +327,10 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_any_mode(mode, facevae, folder):
-    """The untrained U-Net changes nothing, so what comes out is the image as it was read, in its own size."""
+    """The denoiser changes nothing, so what comes out is the image as it was read, in its own size."""
     data, expected, off = MODES[mode]
     Path("in.file").write_bytes(data)
-    assert facevae("denoise", "in.file") == "in.file: 30x26 -> in_denoised.png\n"
+    assert facevae("denoise", "in.file") == "in.file: 30x26, hardly any noise -> in_denoised.png\n"
     found = read_image(Path("in_denoised.png"))
     assert found.shape == (26, 30, 3) and np.abs(found.astype(int) - expected).max() <= off
     Path("reference.png").write_bytes(encode_png(np.asarray(expected, np.uint8)))
@@ -319,7 +344,7 @@ def test_any_mode(mode, facevae, folder):
 def test_any_size(size, facevae, folder, vae):
     Path("odd.png").write_bytes(encode_png(photo(2, *size)))
     facevae("reconstruct", "odd.png", "-o", "face.png")
-    assert np.array_equal(read_image(Path("face.png")), reconstruction(vae, "odd.png"))
+    assert alike(read_image(Path("face.png")), reconstruction(vae, "odd.png"))
     facevae("denoise", "odd.png", "-o", "clean.png")
     assert np.array_equal(read_image(Path("clean.png")), photo(2, *size))
 
@@ -351,7 +376,7 @@ def test_a_broken_image_costs_one_line_and_leaves_nothing(command, name, facevae
 
 
 def test_what_a_folder_holds_besides_is_named(facevae, folder, monkeypatch):
-    for module in (portraits, unread):
+    for module in (image_files, unread):
         monkeypatch.setattr(module, "has_heic", lambda: False)
     for name in ("a.heic", "b.JP2", "notes.txt"):
         Path(name).write_bytes(b"?")
@@ -366,7 +391,7 @@ def test_what_a_folder_holds_besides_is_named(facevae, folder, monkeypatch):
 
 
 def test_a_folder_of_other_photographs(facevae, folder, monkeypatch):
-    for module in (portraits, unread):
+    for module in (image_files, unread):
         monkeypatch.setattr(module, "has_heic", lambda: False)
     Path("phone").mkdir()
     for number in range(7):
@@ -414,20 +439,15 @@ def test_a_folder_that_can_not_be_written(facevae, folder):
 
 
 def test_noise_goes_through_the_network(facevae, folder, models):
-    torch.manual_seed(0)
-    settings = DaeSettings.model_validate(DAE)
-    network = make_network(settings, 24, 20).eval()
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, 0.02, 0.1)
-    save_weights(Path("other/dae.safetensors"), network.state_dict(), dae.metadata_of(settings, 24, 20))
+    kernel = np.random.default_rng(0).normal(0, 0.2, (3, 3, 3, 3))
+    write_denoiser(Path("other"), kernel)
     image = read_image(Path("ann.png"))
-    for options, self_ensemble in (([], False), (["--self-ensemble"], True)):
-        facevae("denoise", "ann.png", "--models", "other", *options)
-        batch = torch.from_numpy(image[None]).permute(0, 3, 1, 2) / 255
-        with torch.no_grad():
-            expected = as_bytes(dae.denoise(network, batch, self_ensemble=self_ensemble))[0]
+    straight, mirrored = convolved(image, kernel), convolved(image[:, ::-1], kernel)[:, ::-1]
+    for options, expected in (([], straight), (["--self-ensemble"], (straight + mirrored) / 2)):
+        out = facevae("denoise", "ann.png", "--models", "other", *options)
         found = read_image(Path("ann_denoised.png")).astype(int)
-        assert np.abs(found - expected).max() <= 1 and np.abs(found - image).max() > 10
+        assert np.abs(found - 255 * expected).max() < 0.6 and np.abs(found - image).max() > 10
+        assert re.fullmatch(r"ann.png: 40x60, noise of sigma \d+ -> ann_denoised.png\n", out)
 
 
 # --- samples and what lies between two faces
@@ -441,8 +461,8 @@ def test_samples(facevae, folder, vae):
     facevae("sample", "--count", "3", "--seed", "1", "-o", "c/")
     assert not set(files_below(Path("a")).values()) & set(files_below(Path("c")).values())
     facevae("sample", "--count", "3", "--seed", "1", "--from", "prior", "-o", "d/")
-    expected = as_bytes(decode_all(vae, prior_draws(vae, 3, 1), CPU))
-    assert all(np.array_equal(read_image(Path(f"d/sample_{n + 1}.png")), expected[n]) for n in range(3))
+    expected = vae.picture(prior_draws(6, 3, 1))
+    assert all(alike(read_image(Path(f"d/sample_{n + 1}.png")), expected[n]) for n in range(3))
 
 
 def test_samples_on_a_sheet(facevae, folder):
@@ -459,8 +479,8 @@ def test_a_single_sample_in_a_folder(facevae, folder):
 
 
 def test_samples_without_a_mixture(facevae, folder, models):
-    Path("other").mkdir()
-    Path("other/vae.safetensors").write_bytes((models / "vae.safetensors").read_bytes())
+    shutil.copytree(models, "other")
+    Path("other/mixture.safetensors").unlink()
     assert "from the prior" in facevae("sample", "--models", "other")
     line = facevae("sample", "--models", "other", "--from", "mixture", fails=True)
     assert "other/mixture.safetensors: expected a mixture model, found no such file" in line
@@ -469,10 +489,10 @@ def test_samples_without_a_mixture(facevae, folder, models):
 def test_one_face_into_another(facevae, folder, vae):
     out = facevae("interpolate", "ann.png", "bob.jpg", "--linear", "--steps", "3", "-o", "steps/")
     assert out.splitlines()[-1] == "steps/ann_to_bob_1.png to ann_to_bob_3.png"
-    a, b = (posterior_means(vae, framed(name), CPU) for name in ("ann.png", "bob.jpg"))
+    a, b = (vae.encode(framed(name)) for name in ("ann.png", "bob.jpg"))
     for number, z in enumerate((a, (a + b) / 2, b), start=1):
         found = read_image(Path(f"steps/ann_to_bob_{number}.png")).astype(int)
-        assert np.abs(found - as_bytes(decode_all(vae, z, CPU))[0]).max() <= 1
+        assert np.abs(found - vae.picture(z)[0]).max() <= 1
     facevae("interpolate", "ann.png", "bob.jpg", "--steps", "3", "-o", "arc/")
     arc, line = files_below(Path("arc")), files_below(Path("steps"))
     assert [arc[name] == line[name] for name in sorted(arc)] == [True, False, True]
@@ -516,27 +536,42 @@ def test_no_models(facevae, folder, monkeypatch):
         )
     Path("other").mkdir()
     line = facevae("denoise", "ann.png", "--models", "other", fails=True)
-    assert line.startswith("error: other/dae.safetensors: expected a dae model, found no such file")
+    assert line.startswith("error: other/denoiser.onnx: expected the denoiser as ONNX, found no such file")
 
 
 def test_models_that_do_not_fit(facevae, folder, models, vae):
     other = Path("other")
-    facts = metadata_of(vae.settings, 16, FRAMING)
-    save_weights(other / "vae.safetensors", vae.state_dict(), {**facts, "settings": {"latent_dim": 3}})
+    vae.write(other, FRAMING)
+    with_facts(other / "encoder.onnx", {**facts_of(other / "encoder.onnx"), "image_size": 32})
     line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
-    assert line.startswith("error: other/vae.safetensors: expected a model of this version of facevae, found another")
-    save_weights(other / "vae.safetensors", {}, facts)
-    assert "expected a model of this version" in facevae("reconstruct", "ann.png", "--models", "other", fails=True)
-    (other / "vae.safetensors").write_bytes((models / "vae.safetensors").read_bytes())
+    assert line.startswith("error: other/encoder.onnx: expected a model of this version of facevae, found another")
+    vae.write(other, FRAMING)
+    Autoencoder(16, 5).write(Path("five"), FRAMING)
+    shutil.copy("five/decoder.onnx", other)
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert "decoder.onnx: expected a decoder of 6 dimensions to 16 pixels, as encoder.onnx has, found one of 5" in line
+    with_facts(other / "decoder.onnx", facts_of(models / "decoder.onnx"))
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert "decoder.onnx: expected a network that takes what its facts say" in line
+    shutil.copy(models / "denoiser.onnx", other / "encoder.onnx")
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert "encoder.onnx: expected the encoder as ONNX, found facts of kind 'denoiser'" in line
+    vae.write(other, FRAMING)
     save_vectors(other / "attribute_vectors.safetensors", AttributeVectors(("A",), vectors_of(1, 5), "regression",
                                                                            (JUDGED[0],)))  # fmt: skip
     line = facevae("edit", "ann.png", "-a", "A", "--models", "other", fails=True)
-    assert "attribute_vectors.safetensors: expected 6 latent dimensions, as vae.safetensors has, found 5" in line
-    save_mixture(other / "mixture.safetensors", Mixture(torch.ones(1), torch.zeros(1, 5), torch.eye(5)[None]))
+    assert "attribute_vectors.safetensors: expected 6 latent dimensions, as encoder.onnx has, found 5" in line
+    save_vectors(other / "attribute_vectors.safetensors", AttributeVectors((), vectors_of(0, 6), "regression"))
+    line = facevae("edit", "ann.png", "-a", "A", "--models", "other", fails=True)
+    assert "attribute_vectors.safetensors: expected attribute vectors, found none" in line
+    save_mixture(other / "mixture.safetensors", Mixture(*mixture_of(1, 5)))
     assert "mixture.safetensors: expected 6 latent dimensions" in facevae("sample", "--models", "other", fails=True)
-    (other / "dae.safetensors").write_bytes(b"not a model")
+    write_aligner(other, [0, 0, 0, 0, 5], (178, 218))
+    line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
+    assert "aligner.onnx: expected an aligner of 20x24 pixels, as the autoencoder's images, found one of 178x2" in line
+    (other / "denoiser.onnx").write_bytes(b"not a model")
     line = facevae("denoise", "ann.png", "--models", "other", fails=True)
-    assert "other/dae.safetensors: expected a safetensors file" in line
+    assert "other/denoiser.onnx: expected an ONNX file, found another (" in line
 
 
 WRONG = [None, "x", -1, 1.5, [], {}]
@@ -562,72 +597,120 @@ def with_change(facts, path, value):
     return changed
 
 
-@pytest.mark.parametrize("name", ["vae", "dae", "attribute_vectors"])
+MODELS = ["encoder", "decoder", "denoiser", "judge", "aligner", "attribute_vectors"]
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_that_says_nonsense_of_itself(name, models, folder, tmp_path, monkeypatch):
     """It is loaded and used, or refused in one line that names it: nothing in between."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a thousand times
     shutil.copytree(models, tmp_path / "models")
-    path = tmp_path / "models" / f"{name}.safetensors"
-    tensors, facts = load_weights(path, name)
+    write_judge(tmp_path / "models", 16, NAMES, np.zeros((3, 3)), np.full(3, 0.4))
+    write_aligner(tmp_path / "models", [0, 0, 0, 0, 5], (20, 24))
     image = read_image(Path("ann.png"))
-    vae = load_vae(models, "cpu")[1]
+    if name == "attribute_vectors":
+        path = tmp_path / f"models/{name}.safetensors"
+        arrays, facts = load_arrays(path, name)
+    else:
+        path = tmp_path / f"models/{name}.onnx"
+        facts = facts_of(path)
+
+    encoder = ModelFolder(tmp_path / "models", "cpu")._encoder
 
     def use():
-        if name == "vae":
-            _, model, frame = load_vae(path.parent, "cpu")
-            reconstruct_faces(model, frame(image, "x")[None], CPU)
-        elif name == "dae":
-            _, network, found = load_dae(path.parent, "cpu")
-            check_size(found, (40, 60), "x")
-            denoise_photo(network, found, image, CPU)
+        models = ModelFolder(path.parent, "cpu")
+        if name == "attribute_vectors":
+            vars(models)["_encoder"] = encoder  # opened once: it takes longer than all else
+        if name in ("encoder", "decoder"):
+            models.reconstruct(models.frame(image, "x")[None])
+            assert models.least_psnr_db is None or models.least_psnr_db < 100
+        elif name == "denoiser":
+            models.denoiser.check_size((40, 60), path)
+            models.denoiser(image)
+        elif name == "judge":
+            seen = Faces(models).open(image, frame="centre").judged({})
+            assert not seen or list(seen.values()) == pytest.approx(3 * [0.4])
+        elif name == "aligner":
+            models.finder.faces(image)
         else:
-            attribute_rows(load_vectors(path.parent, vae))
+            vectors = models.fitting_vectors
+            assert [row["attribute"] for row in vectors.rows()]
+            assert np.isfinite(
+                [vectors.of(name) * vectors.recommendation(name).strength for name in vectors.names]
+            ).all()
 
+    use()
     refused = 0
     for place in places(facts):
         for value in (*WRONG, ...):
-            save_weights(path, tensors, with_change(facts, place, value))
+            wrong = with_change(facts, place, value)
+            if name == "attribute_vectors":
+                save_arrays(path, arrays, wrong)
+            else:
+                with_facts(path, wrong)
             try:
                 use()
             except FacevaeError as error:
                 assert str(error).count("\n") == 0 and len(str(error)) < 500, (place, value)
+                assert str(path.name) in str(error), (place, value)
                 refused += 1
     assert refused > 2 * len(list(places(facts)))
 
 
-@pytest.mark.parametrize("facts", ["{", "[]", "3", '{"kind": ["vae"]}'])
+@pytest.mark.parametrize("facts", ["{", "[]", "3", '{"kind": ["encoder"]}'])
 def test_facts_that_are_none(facts, folder, models, facevae):
-    Path("other").mkdir()
-    weights, _ = load_weights(models / "vae.safetensors", "vae")
-    Path("other/vae.safetensors").write_bytes(save(weights, {"facts": facts}))
+    with_facts(models / "encoder.onnx", facts, Path("other/encoder.onnx"))
     line = facevae("reconstruct", "ann.png", "--models", "other", fails=True)
-    assert line.startswith("error: other/vae.safetensors: expected a")
+    assert line.startswith("error: other/encoder.onnx: expected ")
 
 
-def test_an_unknown_device(facevae, folder):
-    assert facevae("sample", "--device", "abacus", fails=True).startswith(
-        "error: --device: expected auto, cpu or a GPU"
-    )
+@pytest.mark.parametrize("device", ["abacus", "cuda", "cuda:7", "cuda:x", "CPU", ""])
+@pytest.mark.parametrize("command", ["sample", "edit ann.png -a Smiling", "denoise ann.png", "reconstruct ann.png"])
+def test_an_unknown_device(command, device, facevae, folder):
+    if torch_has_a_gpu() and device in ("cuda", "cuda:7"):
+        pytest.skip("there is a GPU")
+    line = facevae(*command.split(), "--device", device, fails=True)
+    assert line.startswith("error: --device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
+
+
+def torch_has_a_gpu():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def test_a_gpu_without_onnxruntime_for_it_and_without_pytorch(facevae, folder, monkeypatch):
+    """As where the light package alone is installed."""
+    for name in [name for name in sys.modules if name.startswith("facevae.inference.torch_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    line = facevae("denoise", "ann.png", "--device", "cuda:0", fails=True)
+    assert line.startswith("error: --device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
+    assert "onnxruntime-gpu" in line
 
 
 # --- the command itself
 
 
+# Typer loads pydantic for itself; what facevae does with it is in core/params.py.
 HEAVY = {
-    "IPython", "PIL", "matplotlib", "numpy", "pandas", "requests", "rich", "scipy", "skimage", "sklearn", "sympy",
-    "torch", "torch._dynamo", "torch._inductor", "torchmetrics", "torchvision",
+    "IPython", "PIL", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "pandas", "requests", "rich",
+    "facevae.core.params", "scipy", "skimage", "sklearn", "sympy", "tifffile", "torch", "torchmetrics", "torchvision",
+    "yaml",
 }  # fmt: skip
-NEEDED = {"PIL", "numpy", "torch"}
+READING = {"PIL", "numpy"}
+NEEDED = READING | {"onnxruntime"}
 
 
 def test_what_each_command_loads(folder, models):
     """In this order, since nothing is unloaded: a person waits for what is imported, used or not."""
     commands = {
         "--help": set(), "--version": set(), "edit --help": set(), "sample --help": set(),
-        "edit ann.png -a Nose=much": set(), "denoise gone.png": NEEDED - {"torch"},
-        "edit ann.png -a Smiling": NEEDED, "reconstruct ann.png": NEEDED, "interpolate ann.png bob.jpg -o x/": NEEDED,
-        "sample -o x/": NEEDED, "denoise ann.png": NEEDED, "attributes": NEEDED,
-        "edit ann.png -a Smiling --sheet": NEEDED | {"matplotlib"},
+        "edit ann.png -a Nose=much": set(), "edit ann.png -a Nose --face none": set(), "denoise gone.png": READING,
+        "attributes": READING, "attributes --json": READING, "edit ann.png -a Smiling": NEEDED,
+        "edit bob.jpg -a Smiling --sheet": NEEDED, "reconstruct ann.png": NEEDED,
+        "interpolate ann.png bob.jpg -o x/": NEEDED, "interpolate ann.png bob.jpg": NEEDED, "sample -o x/": NEEDED,
+        "sample": NEEDED, "denoise ann.png": NEEDED,
     }  # fmt: skip
     code = (
         "import sys\nfrom facevae.app.cli.main import main\n"
@@ -710,18 +793,18 @@ def test_the_commands_of_the_pages_parse(line, folder):
 
 @pytest.fixture(scope="module")
 def vae():
-    """Its code and its pictures differ from image to image, though it has learnt nothing."""
-    torch.manual_seed(0)
-    vae = Vae(VaeSettings.model_validate(VAE), 16).eval()
-    for name, parameter in vae.named_parameters():
-        if name.endswith("weight") and parameter.dim() > 1:
-            nn.init.normal_(parameter, 0, 1.5 * parameter[0].numel() ** -0.5)
-    return vae
+    return Autoencoder(16, 6)
 
 
-def vectors_of(count: int, dimensions: int) -> dict[str, torch.Tensor]:
-    values = torch.randn(2, count, dimensions, generator=torch.Generator().manual_seed(3))
+def vectors_of(count: int, dimensions: int) -> dict[str, np.ndarray]:
+    values = np.random.default_rng(3).standard_normal((2, count, dimensions), np.float32)
     return {"regression": values[0], "mean_difference": values[1]}
+
+
+def mixture_of(count: int, dimensions: int) -> list[np.ndarray]:
+    """Weights, means and factors."""
+    means = np.random.default_rng(5).standard_normal((count, dimensions), np.float32)
+    return [np.full(count, 1 / count, np.float32), means, np.stack(count * [np.eye(dimensions, dtype=np.float32)])]
 
 
 @pytest.fixture(scope="module")
@@ -731,16 +814,12 @@ def vectors():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory, vae, vectors):
-    """A folder as the pipeline fills it; the denoiser is an untrained U-Net, which changes nothing."""
+    """A folder as the pipeline fills it, without a judge and an aligner; the denoiser changes nothing."""
     folder = tmp_path_factory.mktemp("models")
-    save_weights(folder / "vae.safetensors", vae.state_dict(), metadata_of(vae.settings, 16, FRAMING))
-    settings = DaeSettings.model_validate(DAE)
-    network = make_network(settings, 24, 20)
-    save_weights(folder / "dae.safetensors", network.state_dict(), dae.metadata_of(settings, 24, 20))
+    vae.write(folder, FRAMING)
+    write_denoiser(folder, UNCHANGED)
     save_vectors(folder / "attribute_vectors.safetensors", vectors)
-    generator = torch.Generator().manual_seed(5)
-    means, factors = torch.randn(2, 6, generator=generator), torch.eye(6).repeat(2, 1, 1)
-    save_mixture(folder / "mixture.safetensors", Mixture(torch.tensor([0.5, 0.5]), means, factors))
+    save_mixture(folder / "mixture.safetensors", Mixture(*mixture_of(2, 6)))
     return folder
 
 
@@ -782,9 +861,9 @@ def facevae(monkeypatch, capsys):
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two uint8 images are the same but for rounding.
 
-    Networks add up in another order in a batch of another size, on another processor and with another sum of vectors:
-    off by about 1e-6 of a value, which moves a level only where it lies on the edge between two. The levels here are
-    rounded from some hundred numbers, so that hardly one does, and never by more than one.
+    NumPy adds up in another order, and a network does with another sum of vectors: off by about 1e-6 of a value, which
+    moves a level only where it lies on the edge between two. The levels here are rounded from some hundred numbers, so
+    that hardly one does, and never by more than one.
     """
     difference = np.abs(one.astype(int) - other)
     return difference.max() <= 1 and (difference > 0).mean() < 0.02
@@ -795,6 +874,6 @@ def framed(name: str) -> np.ndarray:
     return PortraitFrame.from_facts(FRAMING)(read_image(Path(name)), name)[None]
 
 
-def reconstruction(vae: Vae, name: str) -> np.ndarray:
+def reconstruction(vae: Autoencoder, name: str) -> np.ndarray:
     """(16, 16, 3)"""
-    return as_bytes(decode_all(vae, posterior_means(vae, framed(name), CPU), CPU))[0]
+    return vae.picture(vae.encode(framed(name)))[0]

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +65,8 @@ def export_models(source: Path, target: Path, valid: np.ndarray, *, half: bool =
     """Write NAME.onnx into `target` for each of networks.NAMES, of the safetensors in `source`, whole or not at all.
 
     `valid`: validation images (N, S, S, 3) uint8, of whose reconstructions' PSNR the first percentile is noted in the
-    encoder's facts. `half`: weights are stored in half precision; everything is computed in float32 all the same.
-    Raises FacevaeError if a model is missing or broken.
+    encoder's facts, where there are any. `half`: weights are stored in half precision; everything is computed in
+    float32 all the same. Raises FacevaeError if a model is missing or broken.
     """
     for name in track(NAMES, len(NAMES), "export", "networks"):
         module, facts, example = load_module(source, name)
@@ -75,6 +76,8 @@ def export_models(source: Path, target: Path, valid: np.ndarray, *, half: bool =
         _write(target / f"{name}.onnx", model, facts)
         if name == "encoder":
             encoder = model, facts
+    if not len(valid):
+        return
     least = np.percentile(_psnr_db(source, valid), LEAST_FACES_SHARE)
     _write(target / "encoder.onnx", encoder[0], encoder[1] | {"least_psnr_db": round(float(least), 2)})
 
@@ -181,10 +184,10 @@ def compare_with_torch(
         "encoder": ("latent", *latents),
         "decoder": ("grey levels", 255 * _by_torch(modules["decoder"], latents[0]),
                     255 * answers["decoder"][0](latents[1])),
-        "denoiser": ("grey levels", *(255 * np.concatenate([part.ravel() for part in parts]) for parts in (
-            [_by_torch(modules["denoiser"], batch) for batch in batches],
-            [answers["denoiser"][0](batch) for batch in batches],
-        ))),
+        "denoiser": ("grey levels", *(
+            255 * np.concatenate([np.zeros(0), *(compute(batch).ravel() for batch in batches)])
+            for compute in (partial(_by_torch, modules["denoiser"]), answers["denoiser"][0])
+        )),
         "aligner": ("shift, log scale, radians, logit", _by_torch(modules["aligner"], views),
                     answers["aligner"][0](views)),
         "judge": ("probability", _by_torch(modules["judge"], images), answers["judge"][0](images)),

@@ -147,12 +147,18 @@ class Faces:
         `source`: the Gaussian mixture that was fitted to the training's faces (the default where there is one), or the
         prior, a normal distribution.
         """
+        if count < 1:
+            raise FacevaeError(where="count", expected="at least 1", found=str(count), fix="give more")
         if self.draws_from(source) == "mixture":
             return as_bytes(self.models.decode(self.models.mixture.sample(count, seed)))
         return as_bytes(self.models.decode(prior_draws(self.models.latent_dim, count, seed)))
 
     def draws_from(self, source: str | None) -> str:
-        """`mixture` or `prior`: None is the mixture where there is one."""
+        """`mixture` or `prior`: None is the mixture where there is one. Raises FacevaeError for another word."""
+        if source not in (None, "mixture", "prior"):
+            raise FacevaeError(
+                where="source", expected="mixture or prior", found=repr(source), fix="leave it out for what there is"
+            )
         return source or ("mixture" if self.models.has_mixture else "prior")
 
     def denoise(self, image: Any, *, self_ensemble: bool = False) -> Any:

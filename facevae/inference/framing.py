@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from facevae.alignment.finder import Face
 from facevae.alignment.similarity import compose, scale_of
 from facevae.alignment.views import Pyramid, cut_out
 from facevae.core.errors import FacevaeError
+from facevae.inference.face_choice import check_face
 from facevae.inference.models import ModelFolder
 
 Way = Literal["auto", "centre", "aligned"]
@@ -35,10 +36,15 @@ class Framing:
 
     `way`: `centre` cuts the centred square, `aligned` finds faces, `auto` finds them but in an image of the model's or
     its training images' size, which it takes as it is; and where there is no aligner, it cuts the
-    centred square. `face`: `largest`, `all`, or a number, the largest being 1.
+    centred square. `face`: `largest`, `all`, or a number, the largest being 1. Raises FacevaeError for other words.
     """
 
     def __init__(self, models: ModelFolder, way: Way = "auto", face: str = "largest") -> None:
+        if way not in get_args(Way):
+            raise FacevaeError(
+                where=f"frame {way}", expected="auto, centre or aligned", found="another", fix="leave it out for auto"
+            )
+        check_face(face, f"face {face}")
         self.models, self.frame, self.way, self.face = models, models.frame, way, face
 
     def __call__(self, image: np.ndarray, where: object) -> list[FramedFace]:

@@ -17,13 +17,14 @@ KINDS = "a Pillow image, an array of (H, W, 3) uint8, a path, or the bytes of a 
 
 @dataclass(frozen=True)
 class Given:
-    """`photograph`: what was given; `kind`: as what; `shape`: of an array its number of dimensions; `where`: its name,
-    for errors.
+    """`photograph`: what was given; `kind`: as what; `where`: its name, for errors.
+
+    `planes`: of an array how many, 0 if it is (H, W).
     """
 
     photograph: Photograph
     kind: Kind
-    dimensions: int = 3
+    planes: int = 3
     where: object = "the image"
 
     @property
@@ -50,7 +51,7 @@ def take(image: Any) -> Given:
     if isinstance(image, Image.Image):
         return Given(_of_pillow(image), "pillow")
     if isinstance(image, np.ndarray):
-        return Given(_of_array(image), "array", image.ndim)
+        return Given(_of_array(image), "array", image.shape[2] if image.ndim == 3 else 0)
     raise FacevaeError(where="the image", expected=KINDS, found=type(image).__name__, fix="convert it first")
 
 
@@ -58,8 +59,8 @@ def give_back(photograph: Photograph, like: Given) -> Any:
     """A photograph as what was given: an array of its type and dimensions, else Pillow's image, of 8 bits."""
     pixels, alpha = photograph.pixels, photograph.alpha
     if like.kind == "array":
-        if like.dimensions == 2:
-            return np.ascontiguousarray(pixels[..., 0])
+        if like.planes < 3:
+            return np.ascontiguousarray(pixels[..., :1] if like.planes else pixels[..., 0])
         return pixels if alpha is None else np.dstack([pixels, alpha])
     if like.kind == "pillow" and pixels.dtype == np.uint16:  # grey: Pillow has no colours of 16 bits
         return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))

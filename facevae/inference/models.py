@@ -94,13 +94,19 @@ class ModelFolder:
             return None
         network, facts = open_network(self.path, "judge", self.device)
         with readable(path):
-            names, found = tuple(facts["attributes"]), facts["image_size"]
+            names, found = _checked_names(facts["attributes"]), facts["image_size"]
         if found != self.image_size:
             raise FacevaeError(
                 where=path, expected=f"a judge of {self.image_size}-pixel images, as encoder.onnx has",
                 found=f"one of {found}-pixel images", fix=_TOGETHER,
             )  # fmt: skip
-        return Judge(network, names) if names else None
+        if not names:
+            return None
+        with readable(path):
+            answers = network(np.zeros((1, 3, found, found), np.float32)).shape[1]
+            if answers != len(names):
+                raise ValueError(f"{answers} probabilities, {len(names)} names")
+        return Judge(network, names)
 
     @property
     def has_aligner(self) -> bool:
@@ -127,9 +133,11 @@ class ModelFolder:
         """The denoiser."""
         network, facts = open_network(self.path, "denoiser", self.device)
         with readable(self.path / "denoiser.onnx"):
-            missing = {"dense", "multiple", "reach", "height", "width"} - set(facts)
-            if missing:
-                raise KeyError(min(missing))
+            for name, least in (("multiple", 1), ("reach", 0), ("height", 1), ("width", 1)):
+                if type(facts[name]) is not int or facts[name] < least:
+                    raise ValueError(f"{name} is {facts[name]!r}")
+            if type(facts["dense"]) is not bool:
+                raise ValueError(f"dense is {facts['dense']!r}")
         return Denoiser(network, facts)
 
     @cached_property
@@ -143,6 +151,7 @@ class ModelFolder:
                 "and some had not", fix="train on images with such an attribute",
             )  # fmt: skip
         with readable(path):
+            _checked_names(list(vectors.names))
             rows = len(vectors.vectors[vectors.method])
             if rows != len(vectors.names) or len(vectors.recommended) not in (0, rows):
                 raise ValueError(f"{rows} vectors, {len(vectors.names)} names, {len(vectors.recommended)} strengths")
@@ -156,6 +165,10 @@ class ModelFolder:
         vectors = self.vectors
         self._check_latents("attribute_vectors.safetensors", vectors.vectors[vectors.method].shape[1])
         return vectors
+
+    def check_edits(self) -> None:
+        """Open all that edits need, so that what is wrong with it is said before anything is written."""
+        _ = self.fitting_vectors, self._decoder, self.judge
 
     @property
     def has_mixture(self) -> bool:
@@ -196,6 +209,12 @@ class ModelFolder:
                 where=self.path / name, expected=f"{self.latent_dim} latent dimensions, as encoder.onnx has",
                 found=str(found), fix=_TOGETHER,
             )  # fmt: skip
+
+
+def _checked_names(names: Any) -> tuple[str, ...]:
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names) and len({*names}) == len(names)):
+        raise TypeError(f"names {names!r}")
+    return tuple(names)
 
 
 def _check_numbers(name: str, numbers: dict[str, Any]) -> None:

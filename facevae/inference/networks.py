@@ -12,6 +12,7 @@ Unlike PyTorch's, an image's result is the same to the bit in any batch.
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,32 +39,60 @@ def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network
     onnxruntime can't use is used by PyTorch, if the folder has its weights as the pipeline wrote them (safetensors).
     Raises FacevaeError if the file is missing or broken, or if there is no such device.
     """
-    if device not in ("auto", "cpu") and not _onnxruntime_has_a_gpu():
-        from facevae.inference.torch_networks import open_with_torch
-
-        return open_with_torch(folder, name, device)
+    if device not in ("auto", "cpu"):
+        if not _onnxruntime_has_a_gpu():
+            return _with_torch(folder, name, device)
+        if not re.fullmatch(r"cuda(:\d+)?", device):
+            raise no_device(device, "another word")
     path = folder / f"{name}.onnx"
     if not path.exists():
-        raise FacevaeError(where=path, expected=f"a {name} as ONNX", found="no such file", fix=_MAKE_IT)
+        raise FacevaeError(where=path, expected=f"the {name} as ONNX", found="no such file", fix=_MAKE_IT)
     import onnxruntime
 
     try:
         session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
     except Exception as error:  # onnxruntime's own have no common class below it
-        why = " ".join(str(error).split())[:200]
-        raise FacevaeError(where=path, expected="an ONNX file", found=f"another ({why})", fix=_MAKE_IT) from None
+        found = f"another ({_in_short(error)})"
+        raise FacevaeError(where=path, expected="an ONNX file", found=found, fix=_MAKE_IT) from None
     with readable(path):
         metadata = dict(json.loads(session.get_modelmeta().custom_metadata_map.get(FACTS, "{}")))
     if metadata.get("kind") != name:
         raise FacevaeError(
-            where=path, expected=f"a {name} as ONNX", found=f"facts of kind {metadata.get('kind')!r}", fix=_MAKE_IT
+            where=path, expected=f"the {name} as ONNX", found=f"facts of kind {metadata.get('kind')!r}", fix=_MAKE_IT
         )
     (given,) = session.get_inputs()
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        return session.run(None, {given.name: batch})[0]
+        try:
+            return session.run(None, {given.name: batch})[0]
+        except Exception as error:
+            raise FacevaeError(
+                where=path, expected="a network that takes what its facts say, and memory enough for it",
+                found=f"neither of {batch.shape} ({_in_short(error)})", fix=_MAKE_IT,
+            ) from None  # fmt: skip
 
     return compute, metadata
+
+
+def no_device(device: str, why: str, fix: str = "leave the option out to let the machine decide") -> FacevaeError:
+    """The error of a device that is not there."""
+    return FacevaeError(
+        where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
+        found=f"{device} ({why})", fix=fix,
+    )  # fmt: skip
+
+
+def _with_torch(folder: Path, name: str, device: str) -> tuple[Network, dict[str, Any]]:
+    try:
+        from facevae.inference.torch_networks import open_with_torch
+    except ImportError:  # the light package has no PyTorch
+        why, fix = "onnxruntime is that for the CPU", "install onnxruntime-gpu in its place, or leave the option out"
+        raise no_device(device, why, fix) from None
+    return open_with_torch(folder, name, device)
+
+
+def _in_short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _options():

@@ -77,7 +77,7 @@ class AttributeVectors:
         """
         if attribute in self.names:
             return attribute
-        word = _folded(attribute)
+        word = _folded(str(attribute))  # Python's callers may give anything
         words = {_folded(name): name for name in self.names}
         words |= {synonym: name for synonym, name in SYNONYMS.items() if name in self.names and synonym not in words}
         if word in words:

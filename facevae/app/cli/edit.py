@@ -89,6 +89,7 @@ def edit(
     from facevae.inference.models import ModelFolder
 
     faces = Faces(ModelFolder(models, device))
+    faces.models.check_edits()
     changes = _named(faces.models.fitting_vectors, wanted)
     advice = {name: faces.models.vectors.recommendation(name).strength for name in changes}
     at = {name: advice[name] if strength is None else strength for name, strength in changes.items()}
@@ -226,9 +227,11 @@ def _write_sheet(target: Path, portrait: "Portrait", strengths: dict[str, float]
 
     from facevae.figures.sheets import image_sheet
 
-    columns = [portrait.faces[0].pixels, *([portrait.square({}, plain=True)] if plain else [])]
+    # Not portrait.square, which would refuse a multiple of the largest strength.
+    edited = portrait.editor.plain if plain else portrait.editor.residual
+    columns = [portrait.faces[0].pixels, *([edited({})[0]] if plain else [])]
     for by in MULTIPLES:
-        columns.append(portrait.square({name: by * strength for name, strength in strengths.items()}, plain=plain))
+        columns.append(edited({name: by * strength for name, strength in strengths.items()})[0])
     titles = ["face", *(["reconstruction"] if plain else []), *(_column_title(strengths, by) for by in MULTIPLES)]
     image_sheet(target, [np.stack(columns)], [], titles, title)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from facevae.core.errors import FacevaeError
+from facevae.inference.face_choice import check_face
 from facevae.inference.sets import DEFAULT, set_folder, set_names
 
 MADE = Path("models")
@@ -54,12 +55,7 @@ FrameWay = Annotated[
 
 
 def _check_face(face: str) -> str:
-    if face not in ("largest", "all") and not (face.isascii() and face.isdigit() and int(face) > 0):
-        raise FacevaeError(
-            where=f"--face {face}", expected="largest, all, or a number from 1 on", found=face,
-            fix="leave it out for the largest",
-        )  # fmt: skip
-    return face
+    return check_face(face, f"--face {face}")
 
 
 def _check_one_face(face: str) -> str:
