@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,15 +13,16 @@ from raw_data import make_raw, one_line
 from torch import nn
 
 from facevae.alignment.boxes import find_boxes
-from facevae.alignment.finder import Face, FaceFinder, load_finder
+from facevae.alignment.finder import Face, FaceFinder
 from facevae.alignment.pictures import no_face, place_face
 from facevae.alignment.similarity import compose, corner_error, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.textures import texture
-from facevae.alignment.views import Pyramid, cut_out
-from facevae.app.framing import Framing
-from facevae.app.portraits import PortraitFrame
+from facevae.alignment.views import VIEW, Pyramid, cut_out
+from facevae.evaluation.aligner import as_function, load_finder
 from facevae.imaging.frames import SquareFrame
-from facevae.models.aligner import VIEW, Aligner, centres
+from facevae.inference.framing import Framing
+from facevae.inference.portrait_frame import PortraitFrame
+from facevae.models.aligner import Aligner, centres
 from facevae.training.aligner import aligner_terms
 from facevae.training.loop.step import StepContext
 from facevae.training.views import NUMBERS, make_views, surroundings
@@ -100,19 +102,22 @@ def test_terms_by_hand():
 # --- finding
 
 
-class Oracle(nn.Module):
+# Of an aligner whose faces a detector of boxes sees, all or none of them.
+SEEN, UNSEEN = 1.0, 0.0
+
+
+class Oracle:
     """Reads in the colours of a picture, red = x and green = y, where it looks, and knows where the face is."""
 
     def __init__(self, truth, size):
-        super().__init__()
         self.truth, self.size = truth, size
 
-    def forward(self, views):
+    def __call__(self, views):
         line = (np.arange(VIEW) + 0.5) * (2 / VIEW) - 1
         grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
         known = np.column_stack([grid, np.ones(len(grid))])
         answers = []
-        for view in views.permute(0, 2, 3, 1).double().numpy():
+        for view in views.transpose(0, 2, 3, 1).astype(np.float64):
             places = view[..., :2].reshape(-1, 2) * self.size
             seen = np.linalg.lstsq(known, places, rcond=None)[0].T
             mirrored = np.linalg.det(seen[:, :2]) < 0
@@ -121,7 +126,7 @@ class Oracle(nn.Module):
             placed = compose(inverse(seen), self.truth)
             answer = [*placed[:, 2], math.log(scale_of(placed)), float(turn_of(placed)), 5.0]
             answers.append([-answer[0], answer[1], answer[2], -answer[3], 5.0] if mirrored else answer)
-        return torch.tensor(answers, dtype=torch.float32)
+        return np.array(answers, np.float32)
 
 
 def coordinates(width, height):
@@ -131,7 +136,7 @@ def coordinates(width, height):
 
 def test_views_are_brought_to_their_faces():
     truth = similarity(130, 90, math.log(50), 0.3)
-    finder = FaceFinder(Oracle(truth, (256, 200)), FRAME)
+    finder = FaceFinder(Oracle(truth, (256, 200)), FRAME, SEEN)
     start = similarity(np.array([110.0, 140]), np.array([100.0, 80]), np.log([60.0, 40]), np.zeros(2))
     found, logits, went = finder.refine(Pyramid(coordinates(256, 200)), start)
     assert logits == pytest.approx([5, 5]) and (went < 0.05).all()
@@ -143,7 +148,7 @@ def test_views_are_brought_to_their_faces():
 
 def test_a_search_finds_the_face_once_and_says_where():
     truth = similarity(130, 90, math.log(50), 0.3)
-    finder = FaceFinder(Oracle(truth, (256, 200)), FRAME, search=True)
+    finder = FaceFinder(Oracle(truth, (256, 200)), FRAME, UNSEEN)
     (face,) = finder.faces(coordinates(256, 200))
     assert face.centre == pytest.approx((130, 90), abs=1.5)
     assert face.degrees == pytest.approx(math.degrees(0.3), abs=1.5)
@@ -151,14 +156,24 @@ def test_a_search_finds_the_face_once_and_says_where():
     aligned = finder.align_photograph(coordinates(256, 200))
     assert aligned.shape == (218, 178, 3)
     assert aligned[109, 89, :2] / 255 * (256, 200) == pytest.approx([130, 90], abs=2)
-    assert FaceFinder(Oracle(truth, (256, 200)), FRAME).align_photograph(coordinates(256, 200)) is None
-    assert FaceFinder(Oracle(truth, (256, 200)), FRAME).faces(coordinates(256, 200)) == []
+    assert FaceFinder(Oracle(truth, (256, 200)), FRAME, SEEN).align_photograph(coordinates(256, 200)) is None
+    assert FaceFinder(Oracle(truth, (256, 200)), FRAME, SEEN).faces(coordinates(256, 200)) == []
 
 
 @pytest.mark.parametrize("size", [(40, 40), (5000, 1), (1, 5000), (3, 3)])
 def test_pictures_too_small_for_a_face_have_none(size):
     picture = texture(0, size, 0)
-    assert len(find_boxes(picture)) == 0 and FaceFinder(Aligner(8), FRAME).faces(picture) == []
+    finder = FaceFinder(as_function(Aligner(8).eval(), CPU), FRAME, SEEN)
+    assert len(find_boxes(picture)) == 0 and finder.faces(picture) == []
+
+
+def test_an_aligner_as_a_function_of_arrays():
+    torch.manual_seed(0)
+    network, views = Aligner(8).eval(), np.random.default_rng(0).random((3, 3, VIEW, VIEW), np.float32)
+    answers = as_function(network, CPU)(views)
+    assert answers.shape == (3, 5) and answers.dtype == np.float32
+    with torch.no_grad():
+        assert answers == pytest.approx(network(torch.from_numpy(views)).numpy(), abs=1e-5)
 
 
 def test_views_are_means_of_the_photographs_pixels():
@@ -192,50 +207,57 @@ def face_at(x, y, scale=1.0, degrees=0.0, inside=1.0):
     return Face(compose(similarity(x, y, math.log(scale), math.radians(degrees)), centre), FRAME, 5.0, inside)
 
 
-def framing(tmp_path, *faces, face="largest", way="aligned"):
-    made = Framing(frame_of(), tmp_path, CPU, way, face)
-    made._finder = Given(*faces)
-    return made
+def framing(*faces, face="largest", way="aligned", has_aligner=True):
+    return Framing(SimpleNamespace(frame=frame_of(), finder=Given(*faces), has_aligner=has_aligner), way, face)
 
 
 PHOTO = texture(2, (600, 400), 0)
 
 
-def test_the_largest_face_is_taken_and_said(tmp_path):
-    (found,) = framing(tmp_path, face_at(300, 200, 2, 12), face_at(80, 90))(PHOTO, "x")
+def test_the_largest_face_is_taken_and_said():
+    (found,) = framing(face_at(300, 200, 2, 12), face_at(80, 90))(PHOTO, "x")
     assert found.words == "600x400, face 1 of 2 at 300, 200, turned 12 degrees clockwise"
     assert moved(found.matrix, np.array([[32, 32]]))[0] == pytest.approx([300, 200])
     assert scale_of(found.matrix) == pytest.approx(2 * 178 / 64)
 
 
-def test_a_number_and_all(tmp_path, capsys):
+def test_a_number_and_all(capsys):
     faces = [face_at(300, 200, 1), face_at(80, 90, 0.8), face_at(500, 100, 0.7, inside=0.5)]
-    assert len(framing(tmp_path, *faces, face="all")(PHOTO, "x")) == 2, "the third is cut off"
+    assert len(framing(*faces, face="all")(PHOTO, "x")) == 2, "the third is cut off"
     assert capsys.readouterr().err == "note: x: left out 1 of 3 faces, cut off by the border or too small\n"
-    (second,) = framing(tmp_path, *faces, face="2")(PHOTO, "x")
+    (second,) = framing(*faces, face="2")(PHOTO, "x")
     assert second.words.startswith("600x400, face 2 of 3 at 80, 90")
     with one_line("at least 4 faces", "--face 4", "found 3"):
-        framing(tmp_path, *faces, face="4")(PHOTO, "x")
+        framing(*faces, face="4")(PHOTO, "x")
 
 
-def test_no_face_half_a_face_and_a_tiny_one(tmp_path):
+def test_no_face_half_a_face_and_a_tiny_one():
     with one_line("photo.jpg: expected a face, found none in 600x400 pixels", "--frame centre"):
-        framing(tmp_path)(PHOTO, "photo.jpg")
+        framing()(PHOTO, "photo.jpg")
     with one_line("a whole face", "at 0, 200", "border cuts off"):
-        framing(tmp_path, face_at(0, 200, inside=0.4))(PHOTO, "x")
+        framing(face_at(0, 200, inside=0.4))(PHOTO, "x")
     with one_line("at least 32 pixels", "of 18"):
-        framing(tmp_path, face_at(300, 200, 0.1))(PHOTO, "x")
+        framing(face_at(300, 200, 0.1))(PHOTO, "x")
 
 
-def test_auto_takes_what_is_framed_already(tmp_path):
-    (tmp_path / "aligner.safetensors").touch()
+def test_auto_takes_what_is_framed_already():
     for size in ((64, 64), FRAME):
-        (found,) = framing(tmp_path, way="auto")(texture(0, size, 0), "x")
+        (found,) = framing(way="auto")(texture(0, size, 0), "x")
         assert found.pixels.shape == (64, 64, 3)
     with one_line("expected a face"):
-        framing(tmp_path, way="auto")(PHOTO, "x")
-    (tmp_path / "aligner.safetensors").unlink()
-    assert "its centred" in framing(tmp_path, way="auto")(PHOTO, "x")[0].words
+        framing(way="auto")(PHOTO, "x")
+    assert "its centred" in framing(way="auto", has_aligner=False)(PHOTO, "x")[0].words
+
+
+@pytest.mark.parametrize("face", ["0", "-1", "second", "1.5", "True", "²"])
+def test_a_face_that_is_none(face):
+    with one_line(f"face {face}: expected largest, all, or a number from 1 on"):
+        framing(face_at(300, 200), face=face)
+
+
+def test_a_way_that_is_none():
+    with one_line("frame cover: expected auto, centre or aligned"):
+        framing(way="cover")
 
 
 def test_a_square_is_cut_as_training_images_are():

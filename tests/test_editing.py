@@ -2,19 +2,17 @@
 
 import numpy as np
 import pytest
-import torch
-from colour_models import COLOURS, Pixels, pictures
-from colour_models import Judge as Colours
-from raw_data import one_line
+from colour_models import COLOURS, pictures
+from onnx_models import write_judge, write_pixels
 
 from facevae.alignment.composite import square_matrix
-from facevae.app.edit import Change, Editor, add_change, choose_changes, interpolate_faces, reconstruct_faces
-from facevae.app.models import Judge
-from facevae.app.photographs import Photograph
-from facevae.latents.vectors import AttributeVectors, Recommendation
+from facevae.inference.editing import Editor, add_change
+from facevae.inference.faces import Faces
+from facevae.inference.models import ModelFolder
+from facevae.inference.photographs import Photograph
+from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
 
-CPU = torch.device("cpu")
-FIFTHS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [-1.0, -1.0, 0.0]]) / 5
+FIFTHS = np.array([[1, 0, 0], [0, 2, 0], [-1, -1, 0]], np.float32) / 5
 VECTORS = AttributeVectors(
     ("Red", "Green", "Wearing_Hat"),
     {"regression": FIFTHS, "mean_difference": -FIFTHS},
@@ -23,30 +21,28 @@ VECTORS = AttributeVectors(
 )
 
 
-def test_the_recommended_strength_stands_in_for_none():
-    assert choose_changes(VECTORS, [("Red", None), ("Green", -3.0), ("Wearing_Hat", 0.0)]) == [
-        Change("Red", 2.0), Change("Green", -3.0), Change("Wearing_Hat", 0.0)
-    ]  # fmt: skip
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """An autoencoder of a single pixel that loses the blue, and no judge."""
+    folder = tmp_path_factory.mktemp("models")
+    write_pixels(folder, 1)
+    save_vectors(folder / "attribute_vectors.safetensors", VECTORS)
+    return ModelFolder(folder, "cpu")
 
 
-@pytest.mark.parametrize(
-    ("wanted", "words"),
-    [
-        (["Red", "Gren"], "found no such vector; perhaps Green is meant"),
-        (["wearing hat"], "perhaps Wearing_Hat is meant"),
-        (["xyz"], "attribute xyz: expected one of Red, Green, Wearing_Hat"),
-        (["Red", "Red"], "attribute Red: expected each attribute once"),
-    ],
-)
-def test_attributes_that_can_not_be_chosen(wanted, words):
-    with one_line(words):
-        choose_changes(VECTORS, [(name, 1.0) for name in wanted])
+@pytest.fixture
+def judged(models, tmp_path):
+    """The same with a judge that holds the mean of each colour for the probability of an attribute."""
+    for path in models.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_judge(tmp_path, 1, COLOURS, np.eye(3), np.zeros(3))
+    return ModelFolder(tmp_path, "cpu")
 
 
-def test_edits_add_up():
+def test_edits_add_up(models):
     faces = pictures([1, 1, 1], [3, 2, 0])
-    changes = [Change("Red", 2.0), Change("Green", 0.5)]
-    found = Editor(Pixels(), VECTORS, changes, CPU).plain(faces, (0.0, 1.0, -0.5, 2.0))
+    editor = Editor(models, faces)
+    found = [editor.plain({"Red": 2.0 * by, "Green": 0.5 * by}) for by in (0.0, 1.0, -0.5, 2.0)]
     # The decoder loses the blue; colours end at black and white.
     expected = [
         pictures([1, 1, 0], [3, 2, 0]), pictures([3, 2, 0], [5, 3, 0]),
@@ -56,35 +52,47 @@ def test_edits_add_up():
     assert [part.dtype for part in found] == [np.uint8] * 4
 
 
-def test_no_change_is_the_reconstruction():
-    faces = pictures([1, 4, 1], [3, 2, 5])
-    found = reconstruct_faces(Pixels(), faces, CPU)
-    assert np.array_equal(found, pictures([1, 4, 0], [3, 2, 0]))
-    assert np.array_equal(Editor(Pixels(), VECTORS, [Change("Red", 1.0)], CPU).plain(faces, (0.0,))[0], found)
+def test_no_change_is_the_reconstruction(models):
+    editor = Editor(models, pictures([1, 4, 1], [3, 2, 5]))
+    assert np.array_equal(editor.plain({}), pictures([1, 4, 0], [3, 2, 0]))
+    assert np.array_equal(editor.plain({"Red": 0.0}), editor.plain({}))
 
 
-def test_residual_edits_keep_what_the_decoder_loses():
+def test_residual_edits_keep_what_the_decoder_loses(models):
     faces = pictures([1, 1, 1], [3, 2, 4])
-    editor = Editor(Pixels(), VECTORS, [Change("Red", 2.0), Change("Green", 0.5)], CPU)
-    nothing, once, back = editor.residual(faces, (0.0, 1.0, -1.0))
-    assert np.array_equal(nothing, faces)
+    editor = Editor(models, faces)
+    nothing, once, back = (editor.residual({"Red": 2.0 * by, "Green": 0.5 * by}) for by in (0.0, 1.0, -1.0))
+    assert np.array_equal(nothing, faces) and np.array_equal(editor.residual({}), faces)
     assert np.array_equal(once, pictures([3, 2, 1], [5, 3, 4]))
     assert np.array_equal(back, pictures([0, 0, 1], [1, 1, 4]))
-    added = editor.additions(faces, torch.tensor([[2.0, 0.5], [0.0, 1.0]]))
+    added = editor.additions({"Red": np.array([2.0, 0.0]), "Green": np.array([0.5, 1.0])})
     assert np.allclose(added[..., 0, 0], [[0.4, 0.2, 0], [0, 0.4, 0]], atol=1e-6)
+    assert not editor.additions({"Red": 0.0}).any() and not editor.additions({}).any()
 
 
-def test_strengths_are_searched_for_each_face():
+def test_how_well_a_face_is_known(models):
+    """Of a grey pixel the blue is lost: an error of 1 in one of three values, or of a fifth."""
+    found = Editor(models, pictures([0, 0, 5], [5, 5, 1], [2, 2, 0])).psnr_db()
+    assert found == pytest.approx([10 * np.log10(3), 10 * np.log10(75), 100], abs=1e-4)
+
+
+def test_strengths_are_searched_for_each_face(judged, models):
     """Red is clear above 4 fifths: in steps of 2 times 2 / 32, from 1 fifth after 3.125, from 2 after 2.125."""
     faces = pictures([1, 0, 0], [2, 0, 3], [4, 0, 0])
-    changes = [Change("Red", 2.0), Change("Green", 0.5)]
-    found = Editor(Pixels(), VECTORS, changes, CPU, Judge(Colours(), COLOURS), ["Red"]).strengths(faces)
-    assert found.strengths.tolist() == [[3.125, 0.5], [2.125, 0.5], [2.0, 0.5]], "the last is red already"
-    assert found.found.tolist() == [[True, False], [True, False], [False, False]]
-    assert [found.describe(face) for face in range(3)] == [", Red 3.1 (more than any face has)", ", Red 2.1", ""]
-    assert Editor(Pixels(), VECTORS, changes, CPU).strengths(faces).strengths.tolist() == 3 * [[2.0, 0.5]]
-    unknown = Editor(Pixels(), VECTORS, [Change("Wearing_Hat", 1.0)], CPU, Judge(Colours(), COLOURS), ["Wearing_Hat"])
-    assert not unknown.strengths(faces).found.any()
+    found = Editor(judged, faces).search("Red", 2.0)
+    assert found.strengths.tolist() == [3.125, 2.125, 2.0], "the last is red already"
+    assert found.found.tolist() == [True, True, False]
+    without = Editor(models, faces).search("Red", 2.0)
+    assert without.strengths.tolist() == 3 * [2.0] and not without.found.any()
+    unknown = Editor(judged, faces).search("Wearing_Hat", 1.0)
+    assert unknown.strengths.tolist() == 3 * [1.0] and not unknown.found.any()
+
+
+def test_what_the_judge_sees_of_an_edit(judged, models):
+    seen = Editor(judged, pictures([1, 0, 3])).probabilities({"Red": 2.0})
+    assert seen == pytest.approx(np.array([[0.6, 0.0, 0.6]]), abs=1e-6)
+    with pytest.raises(ValueError, match="no judge"):
+        Editor(models, pictures([1, 0, 3])).probabilities({"Red": 2.0})
 
 
 def test_a_grey_photograph_stays_grey():
@@ -96,15 +104,15 @@ def test_a_grey_photograph_stays_grey():
     assert coloured.pixels[4, 4].tolist() == [151, 100, 74] and (pixels == 100).all()
 
 
-def test_one_face_into_another():
+def test_one_face_into_another(models):
     first, last = pictures([5, 0, 2], [1, 4, 3])
-    found = interpolate_faces(Pixels(), first, last, 5, False, CPU)
+    found = Faces(models).interpolate(first, last, 5, spherical=False)
     assert np.array_equal(found, pictures([5, 0, 0], [4, 1, 0], [3, 2, 0], [2, 3, 0], [1, 4, 0]))
-    assert np.array_equal(interpolate_faces(Pixels(), first, last, 2, True, CPU), found[[0, -1]])
+    assert np.array_equal(Faces(models).interpolate(first, last, 2), found[[0, -1]])
 
 
-def test_along_the_arc():
+def test_along_the_arc(models):
     """Between two colours at a right angle, both of length 1, lies one of length 1."""
     first, last = pictures([5, 0, 0], [0, 5, 0])
-    middle = interpolate_faces(Pixels(), first, last, 3, True, CPU)[1]
+    middle = Faces(models).interpolate(first, last, 3)[1]
     assert np.abs(middle[0, 0].astype(int) - [180, 180, 0]).max() <= 1  # 255 / sqrt(2)

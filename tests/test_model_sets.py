@@ -1,24 +1,26 @@
 """The models that come with facevae: their card, their files, and what a photograph becomes with them."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from model_data import vae_arrays
+from onnx_models import write_pixels
 from PIL import Image
 from raw_data import one_line
 from skimage.data import astronaut
 
-from bench.shipped import reconstruction_psnr
-from facevae.app import model_sets
+from bench.shipped import disagreements, reconstruction
 from facevae.app.cli.main import app
 from facevae.app.cli.options import MADE, _find_models
-from facevae.app.models import load_dae, load_judge, load_mixture, load_vae, load_vectors
-from facevae.models.dae import denoise
-from facevae.nn.layers import from_bytes
+from facevae.inference import sets
+from facevae.inference.faces import load
+from facevae.inference.models import ModelFolder
+from facevae.inference.networks import NAMES
 
-SETS = model_sets.set_names()
+SETS = sets.set_names()
 
 
 def run(*words: str | Path) -> None:
@@ -27,31 +29,48 @@ def run(*words: str | Path) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_sets_files_fit_each_other(name):
-    folder = model_sets.FOLDER / name
-    device, vae, frame = load_vae(folder, "cpu")
-    vectors = load_vectors(folder, vae)
-    judge = load_judge(folder, frame.square.size, device)
+    models = ModelFolder(sets.FOLDER / name, "cpu")
+    vectors, judge, side = models.fitting_vectors, models.judge, models.image_size
     assert set(vectors.names) <= set(judge.names) and {"Smiling", "Eyeglasses"} <= set(vectors.names)
-    found = load_mixture(folder, vae).sample(3, 0)
-    assert found.dtype == torch.float32 and found.isfinite().all()
-    assert vectors.of("Smiling").dtype == torch.float32
+    found = models.mixture.sample(3, 0)
+    assert found.dtype == vectors.of("Smiling").dtype == np.float32 and np.isfinite(found).all()
+    decoded = models.decode(found)
+    assert decoded.shape == (3, 3, side, side) and 0 <= decoded.min() < decoded.max() <= 1
+    assert models.finder.frame == models.frame.source and models.least_psnr_db > 15
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_card_is_printed_with_the_files_hashes(name, capsys):
+def test_a_sets_files_say_nothing_of_where_they_were_made(name):
+    for path in (sets.FOLDER / name).iterdir():
+        data = path.read_bytes()
+        assert not [word for word in (b"/home/", b"/work/", b"/root/", b"/tmp/", b".py") if word in data], path
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_card_is_printed_with_the_files_hashes(name, capsys, monkeypatch):
+    card = {**sets.read_card(name), "figures": {"reconstruction": {"value": 23.6789, "unit": "dB"}}}
+    monkeypatch.setattr(sets, "read_card", lambda _: card)
     run("models")
     shown = capsys.readouterr().out
-    card = model_sets.read_card(name)
-    assert name in shown.splitlines() and card["figures"]
-    assert all(figure["value"] in shown and figure["what"] in shown for figure in card["figures"])
-    for path in (model_sets.FOLDER / name).glob("*.safetensors"):
+    assert name in shown.splitlines() and re.search(r"^ +23\.68 dB  reconstruction$", shown, re.MULTILINE)
+    assert card["licence"] in shown
+    files = [path for path in (sets.FOLDER / name).iterdir() if path.suffix in (".onnx", ".safetensors")]
+    assert {path.stem for path in files} == {*NAMES, "attribute_vectors", "mixture"}
+    for path in files:
         assert path.name in shown and hashlib.sha256(path.read_bytes()).hexdigest()[:16] in shown
+
+
+def test_what_the_card_says_is_measured_again():
+    card = {"a": {"value": 20.0, "unit": "dB"}, "b": {"value": 80.0, "unit": "%"}, "c": {"value": 1.0, "unit": "px"}}
+    assert disagreements(card, {"a": (20.1, "dB"), "b": (81.4, "%"), "c": (0.5, "px")}) == []
+    found = disagreements(card, {"a": (20.2, "dB"), "b": (float("nan"), "%"), "d": (1.0, "px")})
+    assert [line.split(":")[0] for line in found] == ["c", "d", "a", "b"]
 
 
 def test_where_models_come_from(tmp_path, monkeypatch, capsys):
     """A folder goes before a set of that name; a set stands in only where there is no folder `models`."""
     monkeypatch.chdir(tmp_path)
-    shipped = model_sets.FOLDER / model_sets.DEFAULT
+    shipped = sets.FOLDER / sets.DEFAULT
     assert _find_models(MADE) == shipped
     assert "the models that come with facevae" in capsys.readouterr().err
     assert _find_models(Path("celeba")) == shipped
@@ -76,32 +95,26 @@ def test_a_photograph_is_edited_without_any_training(tmp_path, monkeypatch):
     assert not change[300:].any() and not change[:, 360:].any() and not change[:, :100].any()
 
 
-def test_noise_of_any_strength_is_removed():
+def test_noise_of_any_strength_is_removed_and_said():
     """By one network that is not told how strong it is."""
-    _, network, _ = load_dae(model_sets.FOLDER / model_sets.DEFAULT, "cpu")
+    faces = load(sets.DEFAULT, "cpu")
     clean = astronaut()[20:200, 140:300]
     for sigma, gain in ((15, 6.0), (50, 10.0)):
         noise = np.random.default_rng(sigma).normal(0, sigma, clean.shape)
         noisy = np.clip(clean + noise, 0, 255).round().astype(np.uint8)
-        with torch.no_grad():
-            found = denoise(network, from_bytes(noisy[None]))
-        truth = from_bytes(clean[None])
-        before, after = (float((image - truth).square().mean()) for image in (from_bytes(noisy[None]), found))
+        before, after = (np.square(image.astype(float) - clean).mean() for image in (noisy, faces.denoise(noisy)))
         assert 10 * np.log10(before / after) > gain
+        assert faces.noise(noisy) == pytest.approx(sigma, rel=0.15)
 
 
-def test_the_psnr_of_the_card_is_of_each_image():
-    """20 dB where every value is off by 0.1, whatever the other images are."""
-    images = np.zeros((3, 4, 4, 3), np.uint8)
-
-    class Halves(torch.nn.Module):
-        settings = None
-
-        def encode(self, batch):
-            return torch.arange(len(batch), dtype=torch.float32)[:, None], torch.zeros(len(batch), 1)
-
-        def decode(self, z):
-            return (z / 10)[:, :, None, None].expand(-1, 3, 4, 4)
-
-    found = reconstruction_psnr(Halves(), images, torch.device("cpu"))
-    assert found.tolist() == pytest.approx([100, 20, 20 - 20 * np.log10(2)], abs=1e-3)
+def test_the_psnr_of_the_card_is_of_each_image(tmp_path):
+    """The blue is lost: 100 dB where there is none, 10 log 3 where it is all, whatever the other images are."""
+    write_pixels(tmp_path, 1)
+    images = np.array([[0, 0, 255], [9, 9, 0], [255, 255, 51]], np.uint8).reshape(3, 1, 1, 3)
+    arrays = vae_arrays({"test": images}, {"test": np.array([[1], [0], [1]])}, ("Male",))
+    found = {name: value for name, (value, _) in reconstruction(ModelFolder(tmp_path, "cpu"), arrays).items()}
+    each = [10 * np.log10(3), 100, 10 * np.log10(75)]
+    assert found["reconstruction"] == pytest.approx(np.mean(each), abs=1e-3)
+    assert found["reconstruction, worst hundredth below"] == pytest.approx(np.percentile(each, 1), abs=1e-3)
+    assert found["reconstruction, male"] == pytest.approx((each[0] + each[2]) / 2, abs=1e-3)
+    assert found["reconstruction, not male"] == pytest.approx(100, abs=1e-3)

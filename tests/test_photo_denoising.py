@@ -7,15 +7,17 @@ import pytest
 import torch
 from model_data import DAE
 from model_data import LISTS as RELU_LISTS
+from onnx_models import UNCHANGED, convolved, write_denoiser
 from raw_data import one_line, photo
 from torch import nn
 
-from facevae.app.denoise import check_size, denoise_photo, reach
-from facevae.models.dae import denoise, make_network, metadata_of
-from facevae.nn.layers import as_bytes, as_unit_floats
+from facevae.inference.denoising import CLEAN, Denoiser, noise_sigma
+from facevae.inference.models import ModelFolder
+from facevae.inference.pixels import as_bytes, unit_floats
+from facevae.inference.tiling import reach_of
+from facevae.models.dae import denoise, make_network
 from facevae.training.dae import DaeSettings
 
-CPU = torch.device("cpu")
 # A relu that is off would hide a part of what a network looks at.
 LISTS = {**RELU_LISTS, "activation": "tanh"}
 NETWORKS = {
@@ -44,6 +46,19 @@ def random_network(chosen: DaeSettings, height: int = 24, width: int = 24) -> nn
     return network
 
 
+def denoiser(chosen: DaeSettings, height: int = 24, width: int = 24, network: nn.Module | None = None) -> Denoiser:
+    """The network by PyTorch, with the facts that its ONNX file gets."""
+    module = network or random_network(chosen, height, width)
+    multiple, reach = reach_of(chosen)
+    dense = chosen.report is not None and chosen.report.latent_dim is not None
+
+    @torch.inference_mode()
+    def answer(batch: np.ndarray) -> np.ndarray:
+        return denoise(module, torch.from_numpy(batch)).numpy()
+
+    return Denoiser(answer, {"dense": dense, "multiple": multiple, "reach": reach, "height": height, "width": width})
+
+
 def noisy(width: int, height: int) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
@@ -51,47 +66,56 @@ def noisy(width: int, height: int) -> np.ndarray:
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (40, 19)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_images_keep_their_size(name, size):
-    chosen = settings(**NETWORKS[name])
-    check_size(metadata_of(chosen, 24, 24), size, "x")
-    image = noisy(*size)
-    found = denoise_photo(random_network(chosen), metadata_of(chosen, 24, 24), image, CPU)
+    made, image = denoiser(settings(**NETWORKS[name])), noisy(*size)
+    made.check_size(size, "x")
+    found = made(image)
     assert found.shape == image.shape and found.dtype == np.uint8 and found.std() > 1
 
 
 @pytest.mark.parametrize("self_ensemble", [False, True])
 def test_an_image_that_the_network_takes_goes_through_it_whole(self_ensemble):
-    chosen = settings(**NETWORKS["unet"])
-    network, image = random_network(chosen), photo(3, 48, 40)
-    batch = as_unit_floats(torch.from_numpy(image[None]))
-    expected = as_bytes(denoise(network, batch, self_ensemble=self_ensemble))[0]
-    found = denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU, self_ensemble=self_ensemble)
-    assert np.array_equal(found, expected)
-    assert (
-        not np.array_equal(found, denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU)) or not self_ensemble
-    )
+    """With `self_ensemble` it is the mean of two answers, each from black to white."""
+    chosen, image = settings(**NETWORKS["unet"]), photo(3, 48, 40)
+    network, batch = random_network(chosen), torch.from_numpy(unit_floats(image[None]))
+    with torch.no_grad():
+        expected = denoise(network, batch)
+        if self_ensemble:
+            expected = (expected + denoise(network, batch.flip(3)).flip(3)) / 2
+    made = denoiser(chosen, network=network)
+    found = made(image, self_ensemble=self_ensemble)
+    assert np.array_equal(found, as_bytes(expected.numpy())[0])
+    assert not np.array_equal(found, made(image)) or not self_ensemble
 
 
 def test_a_network_that_changes_nothing_gives_the_image_back():
     chosen, image = settings(**NETWORKS["unet"]), noisy(61, 47)
-    network = make_network(chosen, 24, 24)  # its head begins at zero
+    made = denoiser(chosen, network=make_network(chosen, 24, 24))  # its head begins at zero
     for tile in (16, 512):
-        assert np.array_equal(denoise_photo(network, metadata_of(chosen, 24, 24), image, CPU, tile=tile), image)
+        assert np.array_equal(made(image, tile=tile), image)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_join_without_a_seam(name):
-    chosen = settings(**NETWORKS[name])
-    network, facts, image = random_network(chosen), metadata_of(chosen, 24, 24), noisy(203, 181)
-    whole = denoise_photo(network, facts, image, CPU)
-    tiled = denoise_photo(network, facts, image, CPU, tile=50)
+    made, image = denoiser(settings(**NETWORKS[name])), noisy(203, 181)
+    whole, tiled = made(image), made(image, tile=50)
     # Sums are added up in another order where the shapes are others.
     assert np.abs(whole.astype(int) - tiled).max() <= 1 and (whole != tiled).mean() < 0.01
+
+
+def test_tiles_of_an_onnx_file_join_without_a_seam(tmp_path):
+    """A single convolution, of which every value is known: inside the image tiles show no zeros around them."""
+    kernel = np.random.default_rng(0).normal(0, 0.2, (3, 3, 3, 3))
+    write_denoiser(tmp_path, kernel)
+    made, image = ModelFolder(tmp_path, "cpu").denoiser, noisy(64, 48)
+    expected = (255 * convolved(image, kernel)).round()
+    for tile in (16, 512):
+        assert np.abs(made(image, tile=tile) - expected).max() <= 1 and expected.std() > 10
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_pixel_looks_farther_than_is_said(name):
     chosen = settings(**NETWORKS[name])
-    multiple, halo = reach(chosen)
+    multiple, halo = reach_of(chosen)
     side = -(-2 * halo // multiple) * multiple + 4 * multiple
     network, middle = random_network(chosen, side, side), side // 2
     image = torch.rand(1, 3, side, side, requires_grad=True)
@@ -102,31 +126,46 @@ def test_no_pixel_looks_farther_than_is_said(name):
 
 
 def test_progress_is_shown_where_there_are_tiles(capsys):
-    chosen = settings(**NETWORKS["flat unet"])
-    network, facts = random_network(chosen), metadata_of(chosen, 24, 24)
-    denoise_photo(network, facts, noisy(60, 20), CPU, tile=32, what="denoise x")
+    made = denoiser(settings(**NETWORKS["flat unet"]))
+    made(noisy(60, 20), tile=32, what="denoise x")
     assert re.fullmatch(r"denoise x: 2 of 2 tiles, [\d.]+/s\n", capsys.readouterr().out)
-    denoise_photo(network, facts, noisy(30, 20), CPU, tile=32, what="denoise x")
+    made(noisy(30, 20), tile=32, what="denoise x")
     assert capsys.readouterr().out == ""
 
 
 def test_too_small():
-    facts = metadata_of(settings(**NETWORKS["deep unet"]), 24, 24)
-    check_size(facts, (8, 8), "x")
+    made = denoiser(settings(**NETWORKS["deep unet"]))
+    made.check_size((8, 8), "x")
     with one_line("a.jpg", "at least 8 pixels on each side", "found 7x90"):
-        check_size(facts, (7, 90), "a.jpg")
+        made.check_size((7, 90), "a.jpg")
 
 
 def test_a_dense_bottleneck_takes_one_size():
     chosen = settings(architecture="report", report={**LISTS, "latent_dim": 5})
-    network, facts = random_network(chosen, 24, 44), metadata_of(chosen, 24, 44)
-    image = noisy(42, 22)
+    network, image = random_network(chosen, 24, 44), noisy(42, 22)
+    made = denoiser(chosen, 24, 44, network)
     for size in ((44, 24), (42, 22), (40, 20)):
-        check_size(facts, size, "x")
+        made.check_size(size, "x")
     for size in ((44, 22), (46, 26), (43, 23), (32, 12), (24, 44)):
         with one_line("a.jpg", "44x24 pixels", f"found {size[0]}x{size[1]}"):
-            check_size(facts, size, "a.jpg")
-    padded = as_unit_floats(torch.from_numpy(np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")[None]))
+            made.check_size(size, "a.jpg")
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")[None]
     with torch.no_grad():
-        expected = as_bytes(network(padded))[0, 1:-1, 1:-1]
-    assert np.array_equal(denoise_photo(network, facts, image, CPU), expected)
+        expected = as_bytes(network(torch.from_numpy(unit_floats(padded))).numpy())[0, 1:-1, 1:-1]
+    assert np.array_equal(made(image), expected)
+
+
+@pytest.mark.parametrize("sigma", [3, 8, 25, 50])
+def test_how_strong_noise_was(sigma):
+    """Of what was taken out exactly; where noise pushed values beyond black or white it says nothing of them."""
+    clean = np.tile(np.arange(256, dtype=np.uint8)[:, None], (256, 1, 3)).reshape(256, 256, 3)
+    noise = np.random.default_rng(sigma).normal(0, sigma, clean.shape)
+    taken = noise_sigma((clean + noise).round().clip(0, 255).astype(np.uint8), clean)
+    assert taken == pytest.approx(sigma, rel=0.1)
+
+
+def test_an_image_without_noise_has_none(tmp_path):
+    assert noise_sigma(photo(3), photo(3)) < CLEAN
+    write_denoiser(tmp_path, UNCHANGED)
+    image = noisy(30, 20)
+    assert noise_sigma(image, ModelFolder(tmp_path, "cpu").denoiser(image)) < CLEAN

@@ -11,9 +11,9 @@ import tifffile
 from PIL import Image, ImageCms
 from raw_data import one_line, photo
 
-from facevae.app.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
-from facevae.app.png import described_by, encode_planes, kept_chunks
 from facevae.imaging.codec import decode
+from facevae.inference.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
+from facevae.inference.png import described_by, encode_planes, kept_chunks
 
 RGB = photo(3, 30, 22)
 ALPHA = np.tile(np.arange(30, dtype=np.uint8) * 8, (22, 1))

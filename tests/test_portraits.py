@@ -8,9 +8,10 @@ from PIL import Image
 from raw_data import one_line, photo
 
 from facevae.app.outputs import check_outputs, name_outputs, write_image
-from facevae.app.portraits import PortraitFrame, find_images, read_image
 from facevae.imaging.codec import resize_to_fill
 from facevae.imaging.frames import SquareFrame
+from facevae.inference.image_files import find_images, read_image
+from facevae.inference.portrait_frame import PortraitFrame
 
 CELEBA = PortraitFrame((178, 218), SquareFrame(148, 64, "bilinear"))
 ALL = (".png", ".jpg", ".jpeg")
