@@ -113,9 +113,9 @@ def test_what_the_files_say_of_themselves(source, exported):
     found = {name: facts_of(exported / f"{name}.onnx") for name in NAMES}
     size = {"image_size": 16, "latent_dim": 6}
     assert found["decoder"] == {"kind": "decoder", **size}
-    assert found["denoiser"] == {
-        "kind": "denoiser", "dense": False, "multiple": 4, "reach": 24, "height": 24, "width": 20
-    }  # fmt: skip
+    reach = found["denoiser"].pop("reach")
+    assert reach % 4 == 0 and 4 < reach <= 24, "measured, at most what the architecture allows"
+    assert found["denoiser"] == {"kind": "denoiser", "dense": False, "multiple": 4, "height": 24, "width": 20}
     assert found["aligner"]["frame"] == [178, 218] and found["aligner"]["boxed"] == 0.9
     assert found["judge"] == {"kind": "judge", "image_size": 16, "attributes": ["a", "b", "c"]}
     images = FACES.transpose(0, 3, 1, 2) / np.float32(255)

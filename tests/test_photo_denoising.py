@@ -14,7 +14,7 @@ from torch import nn
 from facevae.inference.denoising import CLEAN, Denoiser, noise_sigma
 from facevae.inference.models import ModelFolder
 from facevae.inference.pixels import as_bytes, unit_floats
-from facevae.inference.tiling import reach_of
+from facevae.inference.tiling import measured_reach, reach_of
 from facevae.models.dae import denoise, make_network
 from facevae.training.dae import DaeSettings
 
@@ -123,6 +123,12 @@ def test_no_pixel_looks_farther_than_is_said(name):
     seen = image.grad.abs().sum((0, 1)).nonzero() - middle
     assert seen.numel() and seen.abs().max() <= halo < 4 * seen.abs().max() + 4 * multiple
     assert halo % multiple == 0
+
+
+def test_how_far_a_network_looks_is_measured():
+    """A kernel of 9 looks 4 pixels far: a cell of 4, and one more; nothing is farther than `most`."""
+    blur = nn.Conv2d(3, 3, 9, padding=4)
+    assert measured_reach(blur, 4, 40) == 8 and measured_reach(blur, 2, 40) == 6 and measured_reach(blur, 2, 4) == 4
 
 
 def test_progress_is_shown_where_there_are_tiles(capsys):
