@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from facevae.alignment.onnx_runtime import import_onnxruntime
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import readable
 
@@ -47,7 +48,7 @@ def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network
     path = folder / f"{name}.onnx"
     if not path.exists():
         raise FacevaeError(where=path, expected=f"the {name} as ONNX", found="no such file", fix=_MAKE_IT)
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     try:
         session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
@@ -96,7 +97,7 @@ def _in_short(error: Exception) -> str:
 
 
 def _options():
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -108,7 +109,7 @@ def _options():
 
 
 def _onnxruntime_has_a_gpu() -> bool:
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 

@@ -14,9 +14,9 @@ def attributes(
 ) -> None:
     """List what `facevae edit` can change. The attributes whose edits work best come first.
 
-    strength: the recommended one. success_rate: of unseen faces without the attribute, edited so, the share on which a
-    classifier that judges the edits sees it afterwards. leakage: how much its probabilities of the other attributes
-    change, on average; less is better. method: how the vectors were found. A dash: it could not be measured.
+    strength: the recommended one. success_rate: share of unseen faces without the attribute on which the judge, a
+    classifier, sees it after the edit. leakage: mean change of its probabilities of the other attributes; lower is
+    better. method: how the vectors were found. A dash means that it could not be measured.
     """
     from facevae.inference.models import ModelFolder
 

@@ -19,23 +19,25 @@ def check(
         typer.Option(help="Who an image shows: the first folder of its path, or the CSV's column person."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Values are probabilities, and from this one on a yes.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="The table has probabilities; values from this one on mean yes."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A CSV of all that is left out or changed.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a CSV of everything that is left out or changed."),
     ] = None,
 ) -> None:
-    """Tell what would be taken of your own images.
+    """Say which of your own images the pipeline would take.
 
-    And what the pipeline would leave out, and why, and what it would change.
+    And which it would leave out or change, and why.
 
     \b
     facevae check faces/ --attributes faces.csv
     facevae check lfw/ --persons folder -o lfw_changes.csv
 
-    The options are the parameters of download.folder. Only names and headers are read, 200,000 files in a minute or
-    less; that an image is cut off further on, download finds. Exit code 1 where nothing could be taken, or where the
-    table or the folder itself must be corrected.
+    The options are those of download.folder in params.yaml. Only names and headers are read, 200,000 files in a minute
+    or less; a file that is damaged further on is found by the stage download. Exit code 1 if nothing could be taken, or
+    if the table or the folder must be corrected.
     """
     from facevae.celeba.tables import ATTRIBUTES_FILE
     from facevae.core.errors import FacevaeError

@@ -14,16 +14,16 @@ def denoise(
     output: Output = None,
     self_ensemble: Annotated[
         bool,
-        typer.Option("--self-ensemble", help="Average with the answer to the mirror image: better, half as fast."),
+        typer.Option("--self-ensemble", help="Average with the result for the mirror image: better, but half as fast."),
     ] = False,
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Take the noise out of images. For each image NAME_denoised.png, in the image's own size.
+    """Remove noise from images. Writes NAME_denoised.png for each image, in the image's own size.
 
-    A line says how strong the noise was, as a sigma in grey levels. The denoiser that comes with facevae takes noise of
-    any sigma from 5 to 55; one of the pipeline's, noise as strong as in its training, and from an image without any it
-    takes fine detail instead. A large image goes through it in tiles that join without a seam.
+    A line says how strong the noise was, as its standard deviation sigma in grey levels. The denoiser that comes with
+    facevae removes noise of sigma 5 to 55. The pipeline's expects noise like that in its training, sigma 25 by default;
+    from a clean image it removes fine detail.
     """
     from facevae.app.outputs import PICTURE, name_outputs, write_image
     from facevae.inference.image_files import find_images, read_image

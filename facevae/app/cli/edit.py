@@ -31,9 +31,9 @@ def edit(
             "-a",
             metavar="NAME[=STRENGTH]",
             show_default="none: at least one is needed",
-            help="What to change, as `facevae attributes` names it, and how much: 1 is a typical face that has it, "
-            "negative removes; without a strength the smallest with which the judge clearly sees it there. May be "
-            "given several times.",
+            help="The attribute to change (`facevae attributes` lists them) and the strength: 1 is the difference "
+            "between typical faces with and without it, a negative strength removes it. Without a strength: the smallest at "
+            "which the judge, a classifier, clearly sees the attribute. May be repeated.",
         ),
     ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
@@ -42,14 +42,14 @@ def edit(
         bool,
         typer.Option(
             "--sheet",
-            help="Write NAME_strengths.png instead, a row of model's squares: the face, -1 to 2 times the strengths.",
+            help="Write NAME_strengths.png instead: one row with the face and edits at -1 to 2 times the strength.",
         ),
     ] = False,
     plain: Annotated[
         bool,
         typer.Option(
             "--plain",
-            help="Give back the model's square, blurred as its reconstructions are, in place of the photograph.",
+            help="Write the model's own square, which is blurred, instead of the edited photograph.",
         ),
     ] = False,
     face: Faces = "largest",
@@ -57,9 +57,9 @@ def edit(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Change attributes of faces. For each image NAME_edited, the whole photograph in its own size and format.
+    """Change attributes of faces. Writes NAME_edited for each image: the whole photograph, in its own size and format.
 
-    What the attribute changes of the face is added to the photograph where it is much; all else stays as it is.
+    Only what the attribute changes is added to the photograph; everything else stays.
 
     \b
     facevae edit ann.jpg -a Smiling=1.5 -a Eyeglasses -o ann_smiles.png

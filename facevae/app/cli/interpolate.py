@@ -13,9 +13,12 @@ from facevae.core.options import Device
 def interpolate(
     first: Annotated[Path, typer.Argument(metavar="FIRST", help="The face to begin with.")],
     last: Annotated[Path, typer.Argument(metavar="LAST", help="The face to end with.")],
-    steps: Annotated[int, typer.Option(min=2, max=200, help="How many faces, the two ends among them.")] = 8,
+    steps: Annotated[int, typer.Option(min=2, max=200, help="Number of faces, including the two ends.")] = 8,
     spherical: Annotated[
-        bool, typer.Option("--spherical/--linear", help="Along the arc between the two latents or straight.")
+        bool,
+        typer.Option(
+            "--spherical/--linear", help="Move along the arc between the two latents, or along the straight line."
+        ),
     ] = True,
     output: Annotated[
         str | None,
@@ -26,9 +29,9 @@ def interpolate(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Turn one face into another. All steps through the latent space stand on one sheet.
+    """Turn one face into another. Writes a sheet of steps through the latent space.
 
-    It begins and ends with the faces as they were framed; next to them are their reconstructions.
+    The sheet starts and ends with the faces themselves; their reconstructions stand next to them.
     """
     from facevae.app.outputs import is_sheet, name_face_outputs, write_faces
     from facevae.imaging.names import stem

@@ -18,15 +18,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Edit, denoise, reconstruct and sample faces with the models that `dvc repro` made, or with those that come "
-    "with it, on CPU or GPU; check which of your own images it would take.\n\n"
-    "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif HEIC too, in any colour mode and of "
-    "any size; a model sees what is transparent as white. All of them are checked before the first output is written; "
-    "an error is one line, with exit code 1.\n\n"
-    "The autoencoder knows faces that are framed as in its training: upright, centred, face and hair filling the "
-    "image. So the face is found and brought to that frame; a line says where it is. --frame centre, or models "
-    "without an aligner, cut the centred square instead. An image that has the model's size, or that of the training's "
-    "images, is taken as it is.",
+    help="Edit, denoise, reconstruct and sample faces, with the models that `dvc repro` has made or with those that "
+    "come with facevae. `facevae check` says which of your own images the pipeline would take.\n\n"
+    "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif also HEIC, in any colour mode and of "
+    "any size. Transparent pixels count as white. All images are checked before the first output is written; an error "
+    "is one line with exit code 1.\n\n"
+    "The autoencoder needs faces framed like its training images: upright, centred, face and hair filling the image. "
+    "facevae finds the face and brings it to that frame, and says where it found it. With --frame centre, or without "
+    "an aligner, it cuts out the centred square.",
 )
 for command in (edit, reconstruct, denoise, interpolate, sample, attributes, models, check):
     app.command()(command)

@@ -38,9 +38,9 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="For one image a file (.png or .jpg; edited photographs also .webp, .tif, .bmp, .avif) or a folder, for "
-        "several a folder, with / at its end if it is new. An older output there is replaced, an input never. Without "
-        "it: the current folder.",
+        help="For one image: a file (.png or .jpg; edited photographs also .webp, .tif, .bmp, .avif) or a folder. For "
+        "several: a folder; end a new one with /. Existing outputs are replaced, inputs never. Default: the current "
+        "folder.",
     ),
 ]
 
@@ -48,8 +48,8 @@ FrameWay = Annotated[
     Literal["auto", "centre", "aligned"],
     typer.Option(
         "--frame",
-        help="aligned: find the face and bring it to the frame of the training's images; centre: cut the centred "
-        "square; auto: aligned, but an image of the model's or of the training images' size is taken as it is.",
+        help="aligned: find the face and bring it to the training images' frame. centre: cut out the centred square. "
+        "auto: aligned, except for images that already have the model's or the training images' size.",
     ),
 ]
 
@@ -66,7 +66,7 @@ def _check_one_face(face: str) -> str:
     return _check_face(face)
 
 
-_FACE = "Of several faces in an image: largest, or a number, the largest being 1"
+_FACE = "Which face to take if there are several: largest, or a number (1 is the largest)"
 
 OneFace = Annotated[str, typer.Option("--face", metavar="largest|N", callback=_check_one_face, help=f"{_FACE}.")]
 
@@ -80,7 +80,7 @@ Models = Annotated[
         metavar="FOLDER|NAME",
         envvar="FACEVAE_MODELS",
         callback=_find_models,
-        help="The folder with the models that the pipeline made, or a set that comes with facevae (`facevae models`); "
-        "without models/ that is celeba.",
+        help="A folder with models, or the name of a set that comes with facevae (`facevae models`). Default: models/, "
+        "or celeba if there is no such folder.",
     ),
 ]

@@ -14,9 +14,9 @@ def reconstruct(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Show faces as the autoencoder sees them. For each image NAME_reconstructed.png, the model's square.
+    """Show faces as the autoencoder sees them. Writes NAME_reconstructed.png for each image, the model's square.
 
-    What is lost here no edit brings back.
+    Detail that is missing here is missing in plain edits too.
     """
     from facevae.app.outputs import PICTURE, name_outputs
     from facevae.inference.image_files import find_images

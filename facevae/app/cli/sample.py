@@ -17,7 +17,7 @@ def sample(
         typer.Option(
             "--from",
             show_default="the mixture where there is one",
-            help="Draw from the mixture that was fitted to the training's faces, or from the prior, a normal "
+            help="Draw from the Gaussian mixture fitted to the training faces, or from the prior, a normal "
             "distribution.",
         ),
     ] = None,
@@ -25,7 +25,7 @@ def sample(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Invent faces. Draws from the latent space, decoded, stand on one sheet."""
+    """Draw new faces from the latent space, as one sheet."""
     from facevae.app.outputs import name_face_outputs, write_faces
 
     targets = name_face_outputs(output, "sample", count, [])
