@@ -128,7 +128,31 @@ def aligned(results: Path) -> None:
     compose("aligned", rows, 300, column_titles=["picture, and the frame found", "the face in its frame"])
 
 
+def photograph(results: Path) -> None:
+    """A public-domain photograph, edited by the models that come with facevae, at its own size; `results` is not read.
+
+    NASA's portrait of Eileen Collins, as scikit-image ships it.
+    """
+    from skimage.data import astronaut
+
+    import facevae
+
+    shown = Image.fromarray(astronaut())
+    portrait = facevae.load("celeba", "cpu").open(shown)
+    edits = {"photograph": {}, "Smiling=-2": {"Smiling": -2.0}, "Heavy_Makeup=2": {"Heavy_Makeup": 2.0},
+             "Black_Hair=2": {"Black_Hair": 2.0}, "Blond_Hair=1.5": {"Blond_Hair": 1.5},
+             "Eyeglasses=1.5": {"Eyeglasses": 1.5}}  # fmt: skip
+    tiles = [(portrait.edit(changes) if changes else shown).crop((96, 0, 376, 230)) for changes in edits.values()]
+    names = list(edits)
+    rows = [tiles[:3], tiles[3:]]
+    for row, half in zip(rows, (names[:3], names[3:]), strict=True):
+        for image, name in zip(row, half, strict=True):
+            ImageDraw.Draw(image).text((8, 208), name, "white", ImageFont.load_default(16), stroke_width=2,
+                                       stroke_fill="black")  # fmt: skip
+    compose("photograph", rows, 230)
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    for picture in (edits, strengths, denoised, data, aligned):
+    for picture in (edits, strengths, denoised, data, aligned, photograph):
         picture(folder)

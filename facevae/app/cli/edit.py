@@ -32,8 +32,8 @@ def edit(
             metavar="NAME[=STRENGTH]",
             show_default="none: at least one is needed",
             help="The attribute to change (`facevae attributes` lists them) and the strength: 1 is the difference "
-            "between typical faces with and without it, a negative strength removes it. Without a strength: the smallest "
-            "at which the judge, a classifier, clearly sees the attribute. May be repeated.",
+            "between typical faces with and without it, a negative strength removes it. Without a strength: the "
+            "smallest at which the judge, a classifier, clearly sees the attribute. May be repeated.",
         ),
     ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
