@@ -58,8 +58,8 @@ verify: setup  ## Run the pipeline twice from nothing and compare every output
 test: setup  ## Run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup  ## Run slow tests: trainings killed under dvc exp run, whole pipelines on one's own data
-	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py tests/test_own_pipeline.py
+test-slow: setup  ## Run slow tests: trainings killed under dvc exp run, all of docs/reruns.md, pipelines on one's own data
+	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py tests/test_own_pipeline.py tests/test_reruns.py
 
 lint: setup  ## Check style and imports
 	ruff check .

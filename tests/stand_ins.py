@@ -1,18 +1,26 @@
-"""The pipeline with stand-ins for its stages: DVC's own verdict on what runs, in a fraction of a second.
+"""The pipeline with stand-ins for its stages (stand_in.py): DVC's own verdict on what runs, in a fraction of a second.
 
-A stage is ours in all but the command: a stand-in hashes what the stage declares (dependencies and parameters) into the
-outputs that it declares, and notes that it ran. With another `MACHINE` in the environment a training makes other bytes,
-as on another kind of processor. DVC's YAML writer, in Python, would take most of the time; here libyaml writes.
+A stage is ours in all but the command. In this process DVC calls the stand-ins, without a process for each, and most
+of its time would go into YAML, which ruamel.yaml reads and writes in Python: here a text is read once, and what DVC
+writes is JSON, which YAML contains. `dvc` from the command line takes the same project.
 """
 
+import json
+import os
+import pickle
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cache, cached_property
 from pathlib import Path
 
+import networkx
 import pytest
+import stand_in
 import yaml
 from dvc.repo import Repo
+from dvc.stage import run as dvc_run
 from dvc.utils import strictyaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import _yaml as dvc_yaml
@@ -22,74 +30,51 @@ from ruamel.yaml import YAML
 from bench.rooms import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-STAND_IN = """
-import hashlib, os, re, sys, yaml
-from pathlib import Path
-
-stage = sys.argv[1]
-body = yaml.safe_load(Path("stages.yaml").read_text())[stage]
-params = yaml.safe_load(Path("params.yaml").read_text())
-
-def value(key):
-    node = params
-    for part in re.sub(r"\\$\\{(.+)\\}", lambda match: value(match[1]), key).split("."):
-        node = node[part]
-    return node
-
-def content(dep):
-    return b"".join(file.read_bytes() for file in sorted(dep.rglob("*.py"))) if dep.is_dir() else dep.read_bytes()
-
-# Other files' parameters and outputs with options stand as mappings, {name: ...}.
-keys = [key for key in body.get("params", []) if isinstance(key, str)]
-outs = [name for out in body["outs"] + body.get("metrics", []) for name in ([out] if isinstance(out, str) else out)]
-seen = [content(Path(dep)) for dep in body["deps"]] + [repr(value(key)).encode() for key in keys]
-machine = os.environ.get("MACHINE", "") if stage.startswith("train_") else ""
-for out in outs:
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(b"".join([out.encode(), machine.encode(), *seen])).hexdigest()
-    Path(out).write_text(f'{{"value": {int(digest[:8], 16)}}}' if out.endswith("json") else digest)
-with open(LOG, "a") as log:
-    print(stage, file=log)
-"""
 
 
-class FastDumper(yaml.CSafeDumper):
-    """libyaml that writes every kind of mapping as a mapping."""
-
-
-FastDumper.add_multi_representer(dict, lambda dumper, data: dumper.represent_dict(dict(data)))
+@cache
+def _parsed(text: str) -> bytes:
+    return pickle.dumps(json.loads(text) if text.startswith("{") else YAML(typ="safe").load(text) or {})
 
 
 def fast_parse(text, path, typ="safe"):
     """DVC's reader of data, also where it would keep comments and positions."""
-    return YAML(typ="safe").load(text) or {}
+    return pickle.loads(_parsed(text))
 
 
 def fast_dump(data, stream):
-    yaml.dump(data, stream, FastDumper, sort_keys=False)
+    json.dump(data, stream, indent=1)
+
+
+def call_stand_in(executable, command, *, cwd, env, **_):
+    """What DVC does with a command, for those that `copy_with_stand_ins` writes."""
+    assert Path(cwd).samefile(os.curdir)
+    *_, log, stage = shlex.split(command)
+    params = fast_parse(Path("params.yaml").read_text(encoding="utf-8"), "params.yaml")
+    stand_in.stand_in(Path(log), stage, env.get("MACHINE", ""), params)
 
 
 @contextmanager
 def quick_dvc(folder: Path) -> Iterator[pytest.MonkeyPatch]:
-    """DVC in this process, in `folder`, that reads and writes YAML quickly."""
+    """DVC in this process, in `folder`, that calls the stand-ins, and reads and writes YAML quickly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(dvc_yaml, "parse_yaml", fast_parse)
         patch.setattr(strictyaml, "parse_yaml", fast_parse)
         patch.setattr(dvc_yaml, "_dump", fast_dump)
+        patch.setattr(dvc_run, "_run", call_stand_in)
         yield patch
 
 
 def copy_with_stand_ins(folder: Path, log: Path) -> None:
     """The project in a repository without a commit, with stand-ins that note in `log`, outside of it, that they ran."""
     copy_project(folder)
-    # Not among the files that DVC looks at: the stand-in itself, and what the stages declare.
-    (log.parent / "stand_in.py").write_text(STAND_IN.replace("LOG", repr(str(log))), encoding="utf-8")
-    (folder / "stages.yaml").write_text(yaml.safe_dump(STAGES), encoding="utf-8")
+    # Not among the files that DVC looks at: what the stages declare.
+    (folder / "stages.json").write_text(json.dumps(STAGES), encoding="utf-8")
     (folder / "dvc.lock").unlink(missing_ok=True)
     pipeline = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))
     for name, body in pipeline["stages"].items():
-        body["cmd"] = f"{sys.executable} -I {log.parent / 'stand_in.py'} {name}"
+        body["cmd"] = shlex.join([sys.executable, "-I", stand_in.__file__, str(log), name])
     (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline), encoding="utf-8")
 
 
@@ -107,19 +92,31 @@ class Pipeline:
         return set(self.log.read_text(encoding="utf-8").split()) - WATCHING
 
     @contextmanager
+    def edited(self, *changes: str) -> Iterator[None]:
+        """The project with each `key=value`, as -S takes it, and each edited file, in which nothing runs."""
+        params = self.folder / "params.yaml"
+        values, files = [change for change in changes if "=" in change], [name for name in changes if "=" not in name]
+        kept = {file: file.read_bytes() for file in (params, *(self.folder / name for name in files))}
+        try:
+            if values:
+                apply_overrides(params, values)
+                assert params.read_bytes() != kept[params]
+            for name in files:
+                (self.folder / name).write_bytes(kept[self.folder / name] + b"\n# edited\n")
+            yield
+        finally:
+            for file, content in kept.items():
+                file.write_bytes(content)
+
+    @contextmanager
     def changed(self, change: str) -> Iterator[None]:
-        """The project with `key=value`, as -S takes it, or with an edited file; all is brought back at the end."""
-        path = self.folder / ("params.yaml" if "=" in change else change)
+        """The same, and what runs in it is brought back at the end too."""
         # DVC's checkout brings back the outputs that are in its cache: all but the metrics, which Git keeps.
         metrics = self.folder.glob("results/*/metrics.json")
-        kept = {file: file.read_bytes() for file in (path, self.folder / "dvc.lock", *metrics)}
-        if "=" in change:
-            apply_overrides(path, [change])
-        else:
-            path.write_bytes(kept[path] + b"\n# edited\n")
-        assert path.read_bytes() != kept[path]
+        kept = {file: file.read_bytes() for file in (self.folder / "dvc.lock", *metrics)}
         try:
-            yield
+            with self.edited(change):
+                yield
         finally:
             for file, content in kept.items():
                 file.write_bytes(content)
@@ -129,3 +126,39 @@ class Pipeline:
         """Names of the stages that start after the change."""
         with self.changed(change):
             return self.run()
+
+    def affected_by(self, changes: Collection[str]) -> dict[str, set[str]]:
+        """The same for each of many changes, without a run: what `dvc status` finds changed, and what depends on it.
+
+        All are made at once: DVC says of each stage which of its dependencies and parameters are others. So none of
+        them may change what another one of them means, as a choice does (`vae.architecture`).
+        """
+        found = {change: set() for change in changes}
+        with self.edited(*changes):
+            for stage, entries in self.repo.status().items():
+                # What looks outside writes the same again, except for files there.
+                others = set().union(*map(_names, entries)) if stage not in WATCHING else set()
+                for change in changes:
+                    if others & set(_and_above(change)):
+                        found[change] |= {stage, *networkx.ancestors(self._needs, stage)}
+        return found
+
+    @cached_property
+    def _needs(self) -> networkx.DiGraph:
+        """An edge leads from a stage to one that it needs."""
+        return networkx.relabel_nodes(self.repo.index.graph, lambda stage: stage.addressing)
+
+
+def _names(entry: dict) -> Iterator[str]:
+    """Files, folders and keys of params.yaml that are others, by an entry of DVC's for a stage."""
+    ((kind, facts),) = entry.items()
+    assert kind == "changed deps", entry
+    for name, state in facts.items():
+        yield from state if name == "params.yaml" else [name]
+
+
+def _and_above(change: str) -> Iterator[str]:
+    """A file and the folders that it is in; a key and the groups that it is in."""
+    mark = "." if "=" in change else "/"
+    parts = change.split("=")[0].split(mark)
+    return (mark.join(parts[: count + 1]) for count in range(len(parts)))
