@@ -113,11 +113,24 @@ def serve(address: str) -> None:
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         while missing:
             importlib.import_module(missing.pop(0))
+            if not missing:
+                quicken()
         caller, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             answer(caller)
         caller.close()
+
+
+def quicken() -> None:
+    """Make DVC in this process, and so in its forks, read and write YAML quickly."""
+    sys.path.insert(0, os.path.dirname(__file__))
+    try:
+        import quick_yaml
+    finally:
+        del sys.path[0]  # the projects' own come first
+    for place, name, quick in quick_yaml.PATCHES:
+        setattr(place, name, quick)
 
 
 def reap() -> None:

@@ -1,56 +1,38 @@
 """The pipeline with stand-ins for its stages (stand_in.py): DVC's own verdict on what runs, in a fraction of a second.
 
-A stage is ours in all but the command. In this process DVC calls the stand-ins, without a process for each, and most
-of its time would go into YAML, which ruamel.yaml reads and writes in Python: here a text is read once, and what DVC
-writes is JSON, which YAML contains. `dvc` from the command line takes the same project.
+A stage is ours in all but the command. In this process DVC calls the stand-ins, without a process for each, and reads
+and writes YAML quickly. `dvc` from the command line takes the same project.
 """
 
 import json
 import os
-import pickle
 import shlex
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import networkx
 import pytest
+import quick_yaml
 import stand_in
 import yaml
 from dvc.repo import Repo
 from dvc.stage import run as dvc_run
-from dvc.utils import strictyaml
 from dvc.utils.hydra import apply_overrides
-from dvc.utils.serialize import _yaml as dvc_yaml
 from project_copy import WATCHING, copy_project
-from ruamel.yaml import YAML
 
 from bench.rooms import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
-@cache
-def _parsed(text: str) -> bytes:
-    return pickle.dumps(json.loads(text) if text.startswith("{") else YAML(typ="safe").load(text) or {})
-
-
-def fast_parse(text, path, typ="safe"):
-    """DVC's reader of data, also where it would keep comments and positions."""
-    return pickle.loads(_parsed(text))
-
-
-def fast_dump(data, stream):
-    json.dump(data, stream, indent=1)
-
-
 def call_stand_in(executable, command, *, cwd, env, **_):
     """What DVC does with a command, for those that `copy_with_stand_ins` writes."""
     assert Path(cwd).samefile(os.curdir)
     *_, log, stage = shlex.split(command)
-    params = fast_parse(Path("params.yaml").read_text(encoding="utf-8"), "params.yaml")
+    params = quick_yaml.parse(Path("params.yaml").read_text(encoding="utf-8"), "params.yaml")
     stand_in.stand_in(Path(log), stage, env.get("MACHINE", ""), params)
 
 
@@ -59,9 +41,8 @@ def quick_dvc(folder: Path) -> Iterator[pytest.MonkeyPatch]:
     """DVC in this process, in `folder`, that calls the stand-ins, and reads and writes YAML quickly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(dvc_yaml, "parse_yaml", fast_parse)
-        patch.setattr(strictyaml, "parse_yaml", fast_parse)
-        patch.setattr(dvc_yaml, "_dump", fast_dump)
+        for place, name, quick in quick_yaml.PATCHES:
+            patch.setattr(place, name, quick)
         patch.setattr(dvc_run, "_run", call_stand_in)
         yield patch
 
