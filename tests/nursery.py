@@ -18,21 +18,30 @@ from collections.abc import Mapping, Sequence
 
 # What DVC and the stages import sooner or later. Of the project itself nothing: a copy of it may be another.
 PACKAGES = (
-    "dvc.api", "dvc.cli.parser", "dvc.repo.experiments.executor.local", "dvc.repo.experiments.queue.tempdir",
-    "dvc.repo.experiments.queue.workspace", "dvc.repo.metrics.diff", "dvc.repo.metrics.show", "dvc.repo.params.diff",
-    "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.status", "dvc.stage.run", "dvc_data.index.checkout",
-    "encodings.cp437", "matplotlib.backends.backend_agg", "matplotlib.figure", "numpy", "pandas",
-    "pandas.io.formats.csvs", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
-    "PIL.PpmImagePlugin", "PIL.TiffImagePlugin", "pydantic._internal._generate_schema",
+    "annotated_types", "antlr4", "celery.app.control", "celery.bootsteps", "celery.canvas", "dulwich.porcelain",
+    "dulwich.stash", "dulwich.worktree", "dvc._debug", "dvc.api", "dvc.cachemgr", "dvc.cli.parser", "dvc.data_cloud",
+    "dvc.render.convert", "dvc.render.match", "dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.collect",
+    "dvc.repo.datasets", "dvc.repo.experiments.apply", "dvc.repo.experiments.brancher",
+    "dvc.repo.experiments.executor.local", "dvc.repo.experiments.queue.celery", "dvc.repo.experiments.queue.tempdir",
+    "dvc.repo.experiments.queue.workspace", "dvc.repo.experiments.show", "dvc.repo.index", "dvc.repo.metrics.diff",
+    "dvc.repo.metrics.show", "dvc.repo.params.diff", "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.stage",
+    "dvc.repo.status", "dvc.stage.run", "dvc.ui.table", "dvc.utils.hydra", "dvc_data.fs", "dvc_data.hashfile.db.local",
+    "dvc_data.index.checkout", "encodings.cp437", "fsspec.implementations.memory", "hydra",
+    "hydra._internal.config_loader_impl", "kombu.transport.filesystem", "matplotlib.backends.backend_agg",
+    "matplotlib.figure", "networkx", "numpy", "pandas", "pandas.io.formats.csvs", "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "PIL.TiffImagePlugin",
+    "platformdirs", "pyarrow.pandas_compat", "pydantic._internal._generate_schema",
     "pydantic._internal._model_construction", "pydantic.functional_validators", "pydantic.plugin._schema_validator",
-    "requests", "rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.stats", "skimage.metrics",
-    "skimage.restoration", "sklearn.decomposition", "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics",
-    "torch", "torch.utils.tensorboard", "torchmetrics", "torchvision.utils", "typer",
+    "pydantic.type_adapter", "pygit2", "requests", "rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.stats",
+    "scmrepo.git.backend.pygit2.filter", "skimage.metrics", "skimage.restoration", "sklearn.decomposition",
+    "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics", "sklearn.mixture", "sklearn.pipeline", "tabulate",
+    "torch", "torch.distributed.run", "torch.utils.serialization.config", "torch.utils.tensorboard", "torchmetrics",
+    "torchvision.utils", "typer", "typer._adapters", "typer._click.decorators", "wcwidth",
 )  # fmt: skip
 COMMANDS = {
     "python": (
         'case "$1:$2" in\n'
-        "    -m:stages.* | -m:facevae.*) exec {client} python \"$@\" ;;\n"
+        "    -m:stages.* | -m:facevae.* | -m:dvc | -m:torch.distributed.run) exec {client} python \"$@\" ;;\n"
         "    *) exec {python} \"$@\" ;;\n"
         "esac\n"
     ),

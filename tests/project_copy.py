@@ -48,6 +48,8 @@ SMALL = {
     "train_aligner": {"images": 40, "epochs": 1, "width": 8, "threads": 1},
     "evaluate_aligner": {"pictures": 2, "faces": 2},
     "explore_latents": {"steps": 3, "pairs": 2, "diagrams": 1, "grid_rows": 2, "grid_columns": 2},
+    "evaluate_dae": {"faces": 2, "sweep_sigmas": [25.0], "sweep_images": 2},
+    "report_data": {"faces": 2},
     "evaluate_vae": {
         "faces": 2, "samples": 4, "edited_faces": 5, "compared_faces": 1, "strengths": [1.0], "attributes": ["Smiling"],
     },

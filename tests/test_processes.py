@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -51,11 +50,12 @@ def project(folder, **vae):
 
 
 def command(processes):
+    alone = ["python", "-m", "stages.train_vae"]  # by the quick python of nursery.py, as the launcher itself
     if processes == 1:
-        return [sys.executable, "-m", "stages.train_vae"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+        return alone
+    launcher = ["python", "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--no-python"]
     # A free port each time: tests run beside each other.
-    return [*launcher, "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "-m", "stages.train_vae"]
+    return [*launcher, "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", *alone]
 
 
 def train(folder, processes):
@@ -98,7 +98,7 @@ def test_a_killed_process_ends_the_run_with_a_line_and_the_next_run_goes_on(tmp_
     )
     try:
         wait_for(lambda: list(folder.glob(".checkpoints/train_vae/*/state.pt")), running)
-        os.kill(process_of_rank(rank, running.pid), signal.SIGKILL)
+        os.kill(process_of_rank(rank, folder), signal.SIGKILL)
         output, _ = running.communicate(timeout=60)
     finally:
         running.kill()
@@ -130,11 +130,11 @@ def wait_for(condition, process):
     raise AssertionError("not after two minutes")
 
 
-def process_of_rank(rank, launcher):
-    """Process number of a rank, from its environment."""
+def process_of_rank(rank, project):
+    """Process number of a rank that trains in that folder, from its environment."""
     for folder in Path("/proc").iterdir():
         with suppress(OSError):  # not ours, or gone meanwhile
-            ours = f"PPid:\t{launcher}\n" in (folder / "status").read_text()
+            ours = (folder / "cwd").readlink() == project
             if ours and f"RANK={rank}" in (folder / "environ").read_text().split("\0"):
                 return int(folder.name)
     raise AssertionError(f"no process of rank {rank}")

@@ -1,8 +1,10 @@
 """bench/verify.py: what it compares, what it says of a difference, and that it runs from nothing."""
 
 import hashlib
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,12 @@ def md5(path: Path) -> str:
 
 
 # --- runs
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Its `python -m dvc`, and what that starts, are the quick ones of nursery.py."""
+    monkeypatch.setattr(sys, "executable", str(Path(os.environ["NURSERY_COMMANDS"], "python")))
 
 
 @pytest.fixture(scope="module")
