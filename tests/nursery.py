@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 
 # What DVC and the stages import sooner or later. Of the project itself nothing: a copy of it may be another.
 PACKAGES = (
-    "annotated_types", "antlr4", "celery.app.control", "celery.bootsteps", "celery.canvas", "dulwich.porcelain",
-    "dulwich.stash", "dulwich.worktree", "dvc._debug", "dvc.api", "dvc.cachemgr", "dvc.cli.parser", "dvc.data_cloud",
+    "antlr4", "celery.app.control", "celery.bootsteps", "celery.canvas", "dulwich.porcelain", "dulwich.stash",
+    "dulwich.worktree", "dvc._debug", "dvc.api", "dvc.cachemgr", "dvc.cli.parser", "dvc.data_cloud",
     "dvc.render.convert", "dvc.render.match", "dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.collect",
     "dvc.repo.datasets", "dvc.repo.experiments.apply", "dvc.repo.experiments.brancher",
     "dvc.repo.experiments.executor.local", "dvc.repo.experiments.queue.celery", "dvc.repo.experiments.queue.tempdir",
@@ -27,16 +27,15 @@ PACKAGES = (
     "dvc.repo.metrics.show", "dvc.repo.params.diff", "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.stage",
     "dvc.repo.status", "dvc.stage.run", "dvc.ui.table", "dvc.utils.hydra", "dvc_data.fs", "dvc_data.hashfile.db.local",
     "dvc_data.index.checkout", "encodings.cp437", "fsspec.implementations.memory", "hydra",
-    "hydra._internal.config_loader_impl", "kombu.transport.filesystem", "matplotlib.backends.backend_agg",
-    "matplotlib.figure", "networkx", "numpy", "pandas", "pandas.io.formats.csvs", "PIL.BmpImagePlugin",
-    "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "PIL.TiffImagePlugin",
-    "platformdirs", "pyarrow.pandas_compat", "pydantic._internal._generate_schema",
-    "pydantic._internal._model_construction", "pydantic.functional_validators", "pydantic.plugin._schema_validator",
-    "pydantic.type_adapter", "pygit2", "requests", "rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.stats",
-    "scmrepo.git.backend.pygit2.filter", "skimage.metrics", "skimage.restoration", "sklearn.decomposition",
-    "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics", "sklearn.mixture", "sklearn.pipeline", "tabulate",
-    "torch", "torch.distributed.run", "torch.utils.serialization.config", "torch.utils.tensorboard", "torchmetrics",
-    "torchvision.utils", "typer", "typer._adapters", "typer._click.decorators", "wcwidth",
+    "kombu.transport.filesystem", "matplotlib.backends.backend_agg", "matplotlib.figure", "networkx", "numpy", "pandas",
+    "pandas.io.formats.csvs", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin", "PIL.TiffImagePlugin", "platformdirs", "pyarrow.pandas_compat",
+    "pydantic._internal._generate_schema", "pydantic._internal._model_construction", "pydantic.functional_validators",
+    "pydantic.plugin._schema_validator", "pydantic.type_adapter", "pygit2", "requests", "rich.progress", "ruamel.yaml",
+    "safetensors.torch", "scipy.stats", "scmrepo.git.backend.pygit2.filter", "skimage.metrics", "skimage.restoration",
+    "sklearn.decomposition", "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics", "sklearn.mixture",
+    "sklearn.pipeline", "tabulate", "torch", "torch.distributed.run", "torch.utils.serialization.config",
+    "torch.utils.tensorboard", "torchmetrics", "torchvision.utils", "typer", "wcwidth",
 )  # fmt: skip
 COMMANDS = {
     "python": (
@@ -113,6 +112,7 @@ def serve(address: str) -> None:
     """Take orders until standard input ends. What is slow is imported when the first one comes."""
     import importlib
     import select
+    from contextlib import suppress
 
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
@@ -121,7 +121,8 @@ def serve(address: str) -> None:
     missing = list(PACKAGES)
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         while missing:
-            importlib.import_module(missing.pop(0))
+            with suppress(ImportError):  # another version's: then each fork imports what it needs
+                importlib.import_module(missing.pop(0))
             if not missing:
                 quicken()
         caller, _ = listener.accept()
