@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ print(json.dumps([__name__, sys.argv, sys.path[0], os.getcwd(), os.environ["WORD
 print("more", file=sys.stderr)
 {end}
 """
+WORD = "\u00e9" if sys.getfilesystemencoding() == "utf-8" else "e"  # LC_ALL=POSIX has ASCII
 ENDS = {
     "by itself": "",
     "with a code": "sys.exit(3)",
@@ -40,14 +42,14 @@ def test_a_module_runs_as_python_runs_it(end, tmp_path):
     quick, real = (
         subprocess.run(
             ["python", "-m", "stages.shown", "--one", "two words"], cwd=folder, input="typed", capture_output=True,
-            encoding="utf-8", env={**ENVIRONMENT, "WORD": "\u00e9", **path},
+            encoding="utf-8", env={**ENVIRONMENT, "WORD": WORD, **path},
         )
         for path in ({}, UNAIDED)
     )  # fmt: skip
     assert (quick.returncode, quick.stdout) == (real.returncode, real.stdout)
     # A traceback begins in another place.
     assert quick.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:] and "more\n" in quick.stderr
-    assert json.loads(quick.stdout.splitlines()[0])[2:] == [str(folder), str(folder), "\u00e9", "typed"]
+    assert json.loads(quick.stdout.splitlines()[0])[2:] == [str(folder), str(folder), WORD, "typed"]
 
 
 def test_what_else_python_is_asked_for_is_the_real_ones():
