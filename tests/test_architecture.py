@@ -44,8 +44,9 @@ ELSEWHERE = {
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # What imports them says in one line that they are missing: facevae/sources/kaggle.py and parquet.py,
-# facevae/imaging/unread.py, bench/training.py.
-OPTIONAL = {"kagglehub", "pillow-heif", "pyarrow", "pythae", "sitecustomize"}  # the last is a hook of Python's
+# facevae/imaging/unread.py, facevae/app/page/server.py, bench/training.py.
+OPTIONAL = {"gradio", "kagglehub", "pillow-heif", "pyarrow", "pythae", "starlette"}  # starlette comes with gradio
+OPTIONAL |= {"sitecustomize"}  # a hook of Python's
 NOT_IMPORTED = {
     "dvc": "runs the stages",
     "ruamel-yaml": "facevae/core/params.py; its parts share a name, and the next one is found",

@@ -10,6 +10,7 @@ from facevae.app.cli.denoise import denoise
 from facevae.app.cli.edit import edit
 from facevae.app.cli.interpolate import interpolate
 from facevae.app.cli.models import models
+from facevae.app.cli.page import page
 from facevae.app.cli.reconstruct import reconstruct
 from facevae.app.cli.sample import sample
 from facevae.core.command import start
@@ -27,7 +28,7 @@ app = typer.Typer(
     "facevae finds the face and brings it to that frame, and says where it found it. With --frame centre, or without "
     "an aligner, it cuts out the centred square.",
 )
-for command in (edit, reconstruct, denoise, interpolate, sample, attributes, models, check):
+for command in (edit, reconstruct, denoise, interpolate, sample, page, attributes, models, check):
     app.command()(command)
 
 
