@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro default report dfc celeba verify test test-slow photographs light lint format deps schema graph pictures page clean
+.PHONY: help setup repro default report dfc celeba verify page-setup test test-page test-slow photographs light lint format deps schema graph pictures page clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -55,8 +55,14 @@ default report dfc celeba:
 verify: setup  ## Run the pipeline twice from nothing and compare every output
 	python -m bench.verify
 
+page-setup: setup  ## Add what `facevae page` and its tests need (Gradio, selenium)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps -r constraints-page.txt
+
 test: setup  ## Run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-page: setup  ## Run the tests of facevae page, in a browser where there is one (after make page-setup)
+	OMP_NUM_THREADS=1 pytest tests/test_page.py tests/test_browser.py
 
 test-slow: setup  ## Run slow tests: trainings killed under dvc exp run, all of docs/reruns.md, pipelines on one's own data
 	FACEVAE_TEST_SLOW=1 OMP_NUM_THREADS=1 pytest tests/test_interruptions.py tests/test_own_pipeline.py tests/test_reruns.py

@@ -45,7 +45,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 # What imports them says in one line that they are missing: facevae/sources/kaggle.py and parquet.py,
 # facevae/imaging/unread.py, facevae/app/page/server.py, bench/training.py.
-OPTIONAL = {"gradio", "kagglehub", "pillow-heif", "pyarrow", "pythae", "starlette"}  # starlette comes with gradio
+OPTIONAL = {"gradio", "kagglehub", "pillow-heif", "pyarrow", "pythae", "selenium", "starlette"}  # constraints-page.txt
 OPTIONAL |= {"sitecustomize"}  # a hook of Python's
 NOT_IMPORTED = {
     "dvc": "runs the stages",

@@ -14,17 +14,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_page import bomb, pixels_of
 
 from bench.chromium import chromium, missing, open_file, requested, until, wait
 from bench.rooms import ROOT
+
+pytest.importorskip("gradio", reason="needs Gradio: make page-setup")
+if missing():
+    pytest.skip(missing(), allow_module_level=True)
+
+from test_page import bomb, pixels_of
+
 from facevae.app.page import layout
 from facevae.app.page.server import serving
 from facevae.app.page.session import Session
 from facevae.inference.faces import load
-
-if missing():
-    pytest.skip(missing(), allow_module_level=True)
 
 ANN = ROOT / "facevae" / "app" / "page" / "browser" / "astronaut.jpg"
 

@@ -7,23 +7,24 @@ import sys
 import time
 import zlib
 
-import gradio
 import numpy as np
 import pytest
 from PIL import Image
 from raw_data import one_line
 
-from facevae.app.page.components import astronaut, judge_table, said
-from facevae.app.page.edit_tab import EditTab
-from facevae.app.page.exchange import HEADER, PATH, Exchange
-from facevae.app.page.groups import GROUPS, OTHERS, grouped, label
-from facevae.app.page.guard import LARGEST, Guard
-from facevae.app.page.opened import checked
-from facevae.app.page.server import serving
-from facevae.app.page.session import Session
-from facevae.celeba.attributes import ATTRIBUTES
-from facevae.core.errors import FacevaeError
-from facevae.inference.faces import load
+gradio = pytest.importorskip("gradio", reason="needs Gradio: make page-setup")
+
+from facevae.app.page.components import astronaut, judge_table, said  # noqa: E402
+from facevae.app.page.edit_tab import EditTab  # noqa: E402
+from facevae.app.page.exchange import HEADER, PATH, Exchange  # noqa: E402
+from facevae.app.page.groups import GROUPS, OTHERS, grouped, label  # noqa: E402
+from facevae.app.page.guard import LARGEST, Guard  # noqa: E402
+from facevae.app.page.opened import checked  # noqa: E402
+from facevae.app.page.server import serving  # noqa: E402
+from facevae.app.page.session import Session  # noqa: E402
+from facevae.celeba.attributes import ATTRIBUTES  # noqa: E402
+from facevae.core.errors import FacevaeError  # noqa: E402
+from facevae.inference.faces import load  # noqa: E402
 
 
 def pixels_of(data: bytes) -> np.ndarray:
