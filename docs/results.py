@@ -201,7 +201,9 @@ def edits(measured: dict[str, Any], attributes: Sequence[str]) -> str:
         (values,) = rows_in(measured, "edits", attribute=name)
         cells = [form.format(values[key]) for key, form in zip(known, formats, strict=True)]
         lines.append([name.replace("_", " "), *cells])
-    found = measured["metrics"]["edits"]
+    every = measured["tables"]["edits"]
+    found = {key: sum(float(row[key]) for row in every) / len(every) for key in known[1:] if every}
+    found |= measured["metrics"]["edits"]
     means = [form.format(found[key]) for key, form in zip(known[1:], formats[1:], strict=True)]
     head = ["", "strength", "detection rate", "success rate", "detection rate, all", "leakage", "identity kept"]
     return table(head, [*lines, ["mean of all attributes", "", *means]])
