@@ -33,7 +33,8 @@ def edit(
             show_default="none: at least one is needed",
             help="The attribute to change (`facevae attributes` lists them) and the strength: 1 is the difference "
             "between typical faces with and without it, a negative strength removes it. Without a strength: the "
-            "smallest at which the judge, a classifier, clearly sees the attribute. May be repeated.",
+            "smallest at which the judge, a classifier, clearly sees the attribute; with --sheet and "
+            "--plain the recommended one. May be repeated.",
         ),
     ] = None,
     strength: Annotated[list[str] | None, typer.Option("--strength", "-s", hidden=True)] = None,
@@ -209,7 +210,7 @@ def parse_change(text: str) -> tuple[str, float | None]:
         raise FacevaeError(
             where=f"--attribute {name}", expected=f"a number from -{_LARGEST} to {_LARGEST} for its strength",
             found=repr(number),
-            fix="give one such as 1.5, or leave it out for the recommended one",
+            fix="give one such as 1.5, or leave it out to have it found",
         )  # fmt: skip
     return name, float(number)
 
