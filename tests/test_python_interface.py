@@ -244,6 +244,10 @@ def test_several_faces_each_with_its_own(own):
         portrait.edit([{"Smiling": 1}])
     with one_line("expected a face from 0 to 1, found 2"):
         portrait.edit({"Smiling": 1}, face=2)
+    for face in (-1, 2):
+        for ask in (portrait.reconstruct, lambda number: portrait.strengths(["Smiling"], number)):
+            with one_line(f"expected a face from 0 to 1, found {face}"):
+                ask(face)
 
 
 def test_a_photograph_as_a_file_again(faces, tmp_path):
@@ -257,6 +261,9 @@ def test_a_photograph_as_a_file_again(faces, tmp_path):
     assert portrait.edited({"Smiling": 0}) is portrait.photograph
     with one_line("encode: expected what Portrait.edited returned, found Image"):
         portrait.encode(portrait.edit({"Smiling": 1}))
+    assert portrait.encode(edited, ".JPG") == portrait.encode(edited, ".jpg")
+    with one_line("encode: expected a suffix among .png", "found .gif"):
+        portrait.encode(edited, ".gif")
 
 
 # --- the rest
@@ -269,7 +276,7 @@ def test_what_a_denoiser_gives_back(faces):
     assert faces.denoise(Image.fromarray(RGB[..., 0])).mode == "L" and faces.denoise(encode_png(RGB)).mode == "RGB"
     clear = faces.denoise(np.dstack([RGB, 0 * ALPHA]))
     assert clear.shape == (60, 40, 3) and (clear == 255).all()
-    assert faces.noise(RGB) < 2
+    assert faces.noise(RGB) < 2 and type(faces.noise(RGB)) is float
 
 
 def test_samples(faces):
@@ -282,6 +289,8 @@ def test_samples(faces):
     for count in (0, -1):
         with one_line(f"count: expected at least 1, found {count}"):
             faces.sample(count)
+    with one_line("seed: expected at least 0, found -1"):
+        faces.sample(1, seed=-1)
     with one_line("source: expected mixture or prior, found 'normal'"):
         faces.sample(1, source="normal")
 
@@ -346,6 +355,8 @@ def test_what_is_a_strength(strength, faces):
 def test_attributes_that_are_none(faces):
     with one_line("edit: expected an attribute to change, found none"):
         faces.edit(RGB)
+    with one_line("edit: expected a mapping of attributes to strengths, found list"):
+        faces.edit(RGB, ["Smiling"])
     with pytest.raises(facevae.FacevaeError) as raised:
         faces.edit(RGB, Smilling=1)
     assert str(raised.value).startswith(
@@ -370,7 +381,7 @@ def test_faces_and_frames_that_are_none(own):
     for face in (0, -1, "second", True, None, 1.5):
         with one_line(f"face {face}: expected largest, all, or a number from 1 on"):
             faces.edit(RGB, Smiling=1, face=face)
-    with one_line("frame center: expected auto, centre or aligned"):
+    with one_line("frame center: expected auto, centre or aligned, found 'center'"):
         faces.edit(RGB, Smiling=1, frame="center")
     with one_line("the image: expected a face, found none in 40x60 pixels"):
         with_faces(own).edit(RGB, Smiling=1)

@@ -117,7 +117,7 @@ def noise_sigma(noisy: np.ndarray, denoised: np.ndarray) -> float:
             break
         # Whole grey levels are too coarse for a median of little noise: it is read between them.
         sigma = _SIGMA_PER_MAD * _median_between(np.abs(taken[inside]))
-    return sigma
+    return float(sigma)
 
 
 def _median_between(values: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """The Python interface: `facevae.load("celeba")`, and what its answer can do with images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,6 +109,11 @@ class Faces:
 
             faces.edit(photo, Smiling=1.5, Eyeglasses=True)
         """
+        if not isinstance(changes or {}, Mapping):
+            raise FacevaeError(
+                where="edit", expected="a mapping of attributes to strengths", found=type(changes).__name__,
+                fix='such as edit(image, {"Smiling": 1.0})',
+            )  # fmt: skip
         wanted = {**(changes or {}), **strengths}
         if not wanted:
             raise FacevaeError(
@@ -149,6 +154,8 @@ class Faces:
         """
         if count < 1:
             raise FacevaeError(where="count", expected="at least 1", found=str(count), fix="give more")
+        if seed is not None and seed < 0:
+            raise FacevaeError(where="seed", expected="at least 0", found=str(seed), fix="give another")
         if self.draws_from(source) == "mixture":
             return as_bytes(self.models.decode(self.models.mixture.sample(count, seed)))
         return as_bytes(self.models.decode(prior_draws(self.models.latent_dim, count, seed)))

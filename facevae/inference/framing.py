@@ -42,7 +42,7 @@ class Framing:
     def __init__(self, models: ModelFolder, way: Way = "auto", face: str = "largest") -> None:
         if way not in get_args(Way):
             raise FacevaeError(
-                where=f"frame {way}", expected="auto, centre or aligned", found="another", fix="leave it out for auto"
+                where=f"frame {way}", expected="auto, centre or aligned", found=repr(way), fix="leave it out for auto"
             )
         check_face(face, f"face {face}")
         self.models, self.frame, self.way, self.face = models, models.frame, way, face
@@ -95,7 +95,7 @@ class Framing:
             least, found = (round(scale * self.frame.square.size) for scale in (LEAST_SCALE, self._scale(face)))
             raise FacevaeError(
                 where=where, expected=f"a face whose square has at least {least} pixels a side",
-                found=f"one {at} of {found}", fix="take a larger photograph",
+                found=f"one of {found} {at}", fix="take a larger photograph",
             )  # fmt: skip
 
     def _matrix(self, face: Face) -> np.ndarray:

@@ -11,7 +11,7 @@ from facevae.inference.editing import Editor, Search, add_change
 from facevae.inference.framing import FramedFace
 from facevae.inference.given import Given, give_back
 from facevae.inference.models import ModelFolder
-from facevae.inference.photographs import Photograph, encode_photograph
+from facevae.inference.photographs import FORMATS, Photograph, encode_photograph
 from facevae.inference.pixels import as_bytes
 
 # By attribute a strength; True or None: searched on the face.
@@ -65,6 +65,7 @@ class Portrait:
 
     def reconstruct(self, face: int = 0) -> Any:
         """A face as the autoencoder sees it: the model's square, as an array or Pillow's image."""
+        self._check_face(face)
         square = as_bytes(self.editor.reconstructions[face : face + 1])[0]
         if self.given.kind == "array":
             return square
@@ -75,6 +76,7 @@ class Portrait:
 
         The recommended one where it sees it already, or where there is no judge.
         """
+        self._check_face(face)
         return {name: float(self.search(self.models.vectors.named(name)).strengths[face]) for name in attributes}
 
     def search(self, attribute: str) -> Search:
@@ -115,7 +117,12 @@ class Portrait:
                 where="encode", expected="what Portrait.edited returned", found=type(edited).__name__,
                 fix="an image of Pillow's has its own save()",
             )  # fmt: skip
-        return encode_photograph(edited, suffix or self.given.suffix)
+        suffix = (suffix or self.given.suffix).lower()
+        if suffix not in FORMATS:
+            raise FacevaeError(
+                where="encode", expected=f"a suffix among {', '.join(FORMATS)}", found=suffix, fix="such as .png"
+            )
+        return encode_photograph(edited, suffix)
 
     def _for_each(self, changes: Wanted | Sequence[Wanted], face: int, every: bool) -> list[dict[str, float]]:
         if isinstance(changes, Mapping):
