@@ -737,7 +737,7 @@ def test_help(command, facevae):
 def test_help_names_every_command(facevae):
     out = facevae("--help")
     found = dict(re.findall(r"^  ([a-z]+) {2,}(\S.*)$", out.split("Commands:")[1], re.MULTILINE))
-    assert tuple(found) == (*COMMANDS, "models", "check") and all(
+    assert tuple(found) == (*COMMANDS, "models", "page", "check") and all(
         text.endswith(".") and "..." not in text for text in found.values()
     )
 

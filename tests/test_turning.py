@@ -36,3 +36,11 @@ def test_turning_and_editing_go_in_any_order(changes, degrees, faces):
     first, then = turned(upright.edit(changes), degrees), slanting.edit(changes)
     assert psnr_db(first, then, inside) > 40
     assert psnr_db(turned(photograph, degrees), then, inside) < 30, "the edit itself is far larger"
+
+
+@pytest.mark.parametrize("degrees", [75, 90, 135, 180, 270])
+def test_a_face_that_lies_or_stands_on_its_head_is_framed_as_it_lies(degrees, faces):
+    photograph = Image.fromarray(astronaut())
+    upright, lying = faces.open(photograph), faces.open(photograph.rotate(degrees, Image.Resampling.BICUBIC, expand=1))
+    one, other = (portrait.faces[0].pixels.astype(float) for portrait in (upright, lying))
+    assert np.abs(one - other).mean() < 8, "the same square, whichever way the photograph is held"

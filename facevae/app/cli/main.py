@@ -28,7 +28,7 @@ app = typer.Typer(
     "facevae finds the face and brings it to that frame, and says where it found it. With --frame centre, or without "
     "an aligner, it cuts out the centred square.",
 )
-for command in (edit, reconstruct, denoise, interpolate, sample, page, attributes, models, check):
+for command in (edit, reconstruct, denoise, interpolate, sample, attributes, models, page, check):
     app.command()(command)
 
 

@@ -23,7 +23,7 @@ def page(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Edit faces in a browser: sliders for all attributes, samples, interpolations, noise removed.
+    """Edit faces in a browser. Has sliders for all attributes, samples, interpolations, and removes noise.
 
     The page answers on this machine alone, asks nobody else, and keeps photographs in memory, never on the disk. Needs
     the extra `page`: pip install 'facevae[page]'.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -55,6 +56,8 @@ def serving(
 
 def serve(faces: Faces, *, port: int | None = None, share: bool = False, limit_mb: int = 50) -> None:
     """Serve the page until it is interrupted; its address is printed."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # what began in the background ignores the first, and dies of both
+        signal.signal(number, signal.default_int_handler)
     with serving(faces, port=port, share=share, limit_mb=limit_mb) as (local, public):
         print(f"{local}  (Ctrl+C ends it)", flush=True)
         if public:
@@ -73,7 +76,7 @@ def _layout():
     except ImportError:
         raise FacevaeError(
             where="facevae page", expected="the package gradio", found="none",
-            fix="install it: pip install 'facevae[page]'",
+            fix="pip install 'facevae[page]', or make page-setup",
         ) from None  # fmt: skip
     from facevae.app.page import layout
 
