@@ -1,6 +1,6 @@
 """The Python interface: `facevae.load("celeba")`, and what its answer can do with images."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from facevae.core.errors import FacevaeError
 from facevae.inference.denoising import noise_sigma
-from facevae.inference.framing import Framing, Way
+from facevae.inference.framing import FramedFace, Framing, Way
 from facevae.inference.given import Given, give_back, take
 from facevae.inference.models import ModelFolder
 from facevae.inference.photographs import Photograph
@@ -86,7 +86,13 @@ class Faces:
     def open_each(
         self, paths: Sequence[Path], *, face: str | int = "largest", frame: Way = "auto"
     ) -> Iterator[Portrait]:
-        """`open` of files, one after the other, after faces have been found in all of them.
+        """`open` of files, one after the other, after faces have been found in all of them."""
+        return (opener() for opener in self.openers(paths, face=face, frame=frame))
+
+    def openers(
+        self, paths: Sequence[Path], *, face: str | int = "largest", frame: Way = "auto"
+    ) -> list[Callable[[], Portrait]]:
+        """What opens each of these files, after faces have been found in all of them. Several threads may call them.
 
         Each is read a second time then: a folder of photographs need not fit into memory.
         """
@@ -95,7 +101,11 @@ class Faces:
             given = take(path)
             framed.append(framing(given.photograph.visible(), path))
         first = given if len(paths) == 1 else None
-        return (Portrait(self.models, first or take(path), faces) for path, faces in zip(paths, framed, strict=True))
+
+        def opener(path: Path, faces: list[FramedFace]) -> Callable[[], Portrait]:
+            return lambda: Portrait(self.models, first or take(path), faces)
+
+        return [opener(path, faces) for path, faces in zip(paths, framed, strict=True)]
 
     def edit(
         self, image: Any, changes: Wanted | None = None, /, *, face: str | int = "largest", frame: Way = "auto",

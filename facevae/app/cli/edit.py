@@ -9,9 +9,12 @@ import typer
 
 from facevae.app.cli.options import Faces, FrameWay, Images, Models, Output
 from facevae.core.errors import FacevaeError
+from facevae.core.machine import available_cores
 from facevae.core.options import Device
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from facevae.inference.portrait import Portrait
     from facevae.latents.vectors import AttributeVectors
 
@@ -94,12 +97,14 @@ def edit(
     changes = _named(faces.models.fitting_vectors, wanted)
     advice = {name: faces.models.vectors.recommendation(name).strength for name in changes}
     at = {name: advice[name] if strength is None else strength for name, strength in changes.items()}
-    opened = faces.open_each(paths, face=face, frame=frame)
+    openers = faces.openers(paths, face=face, frame=frame)
     title = ", ".join(f"{name} {strength:g}" for name, strength in at.items())
     advised = [name for name, strength in changes.items() if strength is None]
     print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
     _warn_of_strengths(at)
-    for path, target, portrait in zip(paths, targets, opened, strict=True):
+
+    def make(path: Path, target: Path, opener: "Callable[[], Portrait]") -> list[str]:
+        portrait = opener()
         _warn_of_faces(path, portrait)
         said: list[str] = []
         if sheet:
@@ -108,8 +113,31 @@ def edit(
             write_image(target, portrait.square(at, plain=True))
         else:
             said = _write_photograph(path, target, portrait, changes)
-        for number, framed in enumerate(portrait.faces):
-            print(f"{path}: {framed.words}{said[number] if said else ''} -> {target}")
+        return [
+            f"{path}: {framed.words}{said[number] if said else ''} -> {target}"
+            for number, framed in enumerate(portrait.faces)
+        ]
+
+    for lines in _in_threads(make, list(zip(paths, targets, openers, strict=True))):
+        print("\n".join(lines))
+
+
+def _in_threads(make: "Callable[..., list[str]]", calls: list[tuple]) -> "Iterator[list[str]]":
+    """What `make` returns for each of the calls, in order, as many at once as there are cores.
+
+    Networks, decoding and encoding leave Python's lock to the other threads. An error ends what has not begun.
+    """
+    if len(calls) == 1:
+        yield make(*calls[0])
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(available_cores())
+    try:
+        for future in [pool.submit(make, *call) for call in calls]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _named(vectors: "AttributeVectors", wanted: list[tuple[str, float | None]]) -> dict[str, float | None]:
