@@ -149,3 +149,11 @@ def some_images(tmp_path, monkeypatch):
     for name in ("in/ann.jpg", "in/bob.png", "one/eve.jpg", "two/ann.png", "three/ann.jpg", "three/ann_new.png"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).touch()
+
+
+def test_an_address_and_a_video_are_called_what_they_are(tmp_path):
+    with one_line("https://example.org/ann.jpg: expected an image", "found a URL, which is not fetched; download"):
+        find_images([Path("https://example.org/ann.jpg")])
+    (tmp_path / "party.MP4").write_bytes(b"\0\0\0\x18ftypmp42")
+    with one_line("found a video; save one of its frames"):
+        read_image(tmp_path / "party.MP4")

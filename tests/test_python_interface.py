@@ -330,7 +330,7 @@ def test_the_attributes_as_a_table(faces):
             "the image: expected a Pillow image, an array of (H, W, 3) uint8, a path, or the bytes of a file, found",
         ),
         (None, "found NoneType"),
-        ("gone.png", "gone.png: expected an image, found No such file or directory"),
+        ("gone.png", "gone.png: expected an image, found no such file"),
         (Path("."), ".: expected an image, found Is a directory"),
         (photo(1, 15, 3), "the image: expected at least 16x20 pixels, or exactly 16x16, found 15x3"),
         ([RGB, RGB / 255], "float64"),

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from facevae.core.errors import FacevaeError
+from facevae.inference.image_files import not_there
 from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
 
 Kind = Literal["pillow", "array", "file"]
@@ -41,6 +42,8 @@ def take(image: Any) -> Given:
         path = Path(image)
         try:
             data = path.read_bytes()
+        except FileNotFoundError:
+            raise not_there(path, "an image") from None
         except OSError as error:
             raise FacevaeError(
                 where=path, expected="an image", found=error.strerror or "no such file", fix="correct the path"

@@ -11,6 +11,8 @@ from facevae.imaging.codec import FORMATS, decode
 from facevae.imaging.names import IMAGE_SUFFIXES
 from facevae.imaging.unread import HEIC_SUFFIXES, has_heic, unread_ending
 
+_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
+
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
     """The files among `inputs`, and of each folder among them its images, sorted by name, hidden ones passed over.
@@ -25,10 +27,17 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise FacevaeError(
-                where=path, expected="an image or a folder of images", found="no such file", fix="correct the path"
-            )
+            raise not_there(path, "an image or a folder of images")
     return found
+
+
+def not_there(path: Path, expected: str) -> FacevaeError:
+    """The error of a path at which there is nothing, which may be an address."""
+    if path.parts[:1] in (("http:",), ("https:",)):
+        address = "/".join((f"{path.parts[0]}/", *path.parts[1:]))  # a path has one slash after the colon
+        found, fix = "a URL, which is not fetched", "download the image first and name its file"
+        return FacevaeError(where=address, expected=expected, found=found, fix=fix)
+    return FacevaeError(where=path, expected=expected, found="no such file", fix="correct the path")
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -67,10 +76,11 @@ def read_image(path: Path) -> np.ndarray:
 def decode_own(data: bytes, path: Path) -> np.ndarray:
     """`read_image` of the bytes of the file `path`."""
     # Many cameras' raw files are TIFFs to Pillow, which would show their thumbnail.
-    if unread := unread_ending(path.suffix.lower()):
-        raise FacevaeError(
-            where=path, expected=f"an image ({', '.join(FORMATS)})", found=unread, fix="name another image"
-        )
+    unread, fix = unread_ending(path.suffix.lower()), "name another image"
+    if path.suffix.lower() in _VIDEOS:
+        unread, fix = "a video", "save one of its frames as an image"
+    if unread:
+        raise FacevaeError(where=path, expected=f"an image ({', '.join(FORMATS)})", found=unread, fix=fix)
     try:
         return decode(data, path)
     except FacevaeError as error:
