@@ -286,20 +286,25 @@ def test_samples(faces):
     prior = MODEL.picture(prior_draws(6, 5, 3))
     assert np.abs(faces.sample(5, seed=3, source="prior").astype(int) - prior).max() <= 1
     assert not np.array_equal(found, faces.sample(5, seed=4))
-    for count in (0, -1):
-        with one_line(f"count: expected at least 1, found {count}"):
+    for count in (0, -1, 2.5):
+        with one_line(f"count: expected a whole number, at least 1, found {count}"):
             faces.sample(count)
-    with one_line("seed: expected at least 0, found -1"):
+    with one_line("seed: expected a whole number, at least 0, found -1"):
         faces.sample(1, seed=-1)
     with one_line("source: expected mixture or prior, found 'normal'"):
         faces.sample(1, source="normal")
+
+
+def test_models_that_are_neither_a_name_nor_a_folder():
+    with one_line("models: expected the name of a set, or a folder, found None"):
+        facevae.load(None)
 
 
 def test_one_face_into_another(faces):
     found = faces.interpolate(RGB, Image.fromarray(RGB[::-1]), 3)
     assert found.shape == (3, 16, 16, 3)
     assert np.array_equal(found[0], faces.reconstruct(RGB)) and np.array_equal(found[2], faces.reconstruct(RGB[::-1]))
-    with one_line("steps: expected at least 2, found 1"):
+    with one_line("steps: expected a whole number, at least 2, found 1"):
         faces.interpolate(RGB, RGB, 1)
 
 

@@ -1,6 +1,7 @@
 """The Python interface: `facevae.load("celeba")`, and what its answer can do with images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -144,8 +145,7 @@ class Faces:
         The two ends are the faces' reconstructions. `spherical`: along the arc between the two latents, not the chord
         (White 2016, arXiv 1609.04468, section 2.1).
         """
-        if steps < 2:
-            raise FacevaeError(where="steps", expected="at least 2", found=str(steps), fix="give more")
+        _check_whole("steps", steps, 2)
         a, b = (self.open(image, face=face, frame=frame).editor.latents[0] for image in (first, last))
         return self.between(a, b, steps, spherical)
 
@@ -162,10 +162,8 @@ class Faces:
         `source`: the Gaussian mixture that was fitted to the training's faces (the default where there is one), or the
         prior, a normal distribution.
         """
-        if count < 1:
-            raise FacevaeError(where="count", expected="at least 1", found=str(count), fix="give more")
-        if seed is not None and seed < 0:
-            raise FacevaeError(where="seed", expected="at least 0", found=str(seed), fix="give another")
+        _check_whole("count", count, 1)
+        _check_whole("seed", seed, 0)
         if self.draws_from(source) == "mixture":
             return as_bytes(self.models.decode(self.models.mixture.sample(count, seed)))
         return as_bytes(self.models.decode(prior_draws(self.models.latent_dim, count, seed)))
@@ -199,6 +197,13 @@ class Faces:
         self.models.denoiser.check_size((shown.shape[1], shown.shape[0]), given.where)
         found = self.models.denoiser(shown, self_ensemble=self_ensemble)
         return give_back(Photograph(found, "PNG", grey=given.photograph.grey), given)
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise FacevaeError(
+            where=name, expected=f"a whole number, at least {least}", found=repr(value), fix="give another"
+        )
 
 
 def _each(image: Any, answer: Any) -> Any:

@@ -82,10 +82,6 @@ class ModelFolder:
         """(N, D) float32 -> (N, 3, S, S) in [0, 1]."""
         return _batched(self._decoder, latents)
 
-    def reconstruct(self, faces: np.ndarray) -> np.ndarray:
-        """The decoded posterior means: (N, S, S, 3) uint8 -> (N, 3, S, S)."""
-        return self.decode(self.encode(faces))
-
     @cached_property
     def judge(self) -> Judge | None:
         """None without one in the folder."""

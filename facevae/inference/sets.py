@@ -23,14 +23,21 @@ def set_folder(name: str) -> Path | None:
     return FOLDER / name if name in set_names() else None
 
 
-def resolve(models: str | Path) -> Path:
-    """The folder of models that is meant: a folder as it is, else a set by its name. Raises FacevaeError."""
+def resolve(models: str | Path, where: str = "models") -> Path:
+    """The folder of models that is meant: a folder as it is, else a set by its name.
+
+    Raises FacevaeError, which calls what was given `where`, if there is neither.
+    """
+    if not isinstance(models, str | Path):
+        raise FacevaeError(
+            where=where, expected="the name of a set, or a folder", found=repr(models), fix=f"such as {DEFAULT}"
+        )
     if Path(models).is_dir():
         return Path(models)
     named = set_folder(str(models))
     if named is None:
         raise FacevaeError(
-            where=f"models {models}", expected=f"a folder with models, or one of {', '.join(set_names())}",
+            where=f"{where} {models}", expected=f"a folder with models, or one of {', '.join(set_names())}",
             found="a file" if Path(models).exists() else "no such folder",
             fix="run where `dvc repro` or `dvc pull` left models/, or name that folder",
         )  # fmt: skip

@@ -8,7 +8,7 @@ import typer
 
 from facevae.core.errors import FacevaeError
 from facevae.inference.face_choice import check_face
-from facevae.inference.sets import DEFAULT, set_folder, set_names
+from facevae.inference.sets import DEFAULT, resolve
 
 MADE = Path("models")
 """Where the pipeline leaves its models, in the current folder."""
@@ -16,18 +16,10 @@ MADE = Path("models")
 
 def _find_models(models: Path) -> Path:
     """A folder as it is; else a set that comes with facevae, which stands in for the pipeline's models."""
-    if models.is_dir():
-        return models
-    named = set_folder(DEFAULT if models == MADE and not models.exists() else str(models))
-    if named is None:
-        raise FacevaeError(
-            where=f"--models {models}", expected=f"a folder with models, or one of {', '.join(set_names())}",
-            found="a file" if models.exists() else "no such folder",
-            fix="run where `dvc repro` or `dvc pull` left models/, or name it with --models or FACEVAE_MODELS",
-        )  # fmt: skip
-    if models == MADE:
+    if models == MADE and not models.exists():
         print(f"no folder models here: {DEFAULT}, the models that come with facevae", file=sys.stderr)
-    return named
+        return resolve(DEFAULT)
+    return resolve(models, "--models")
 
 
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Images, or folders: all images in them.")]
