@@ -1,5 +1,6 @@
 """Writing whole or not at all."""
 
+import errno
 import os
 import stat
 
@@ -104,6 +105,18 @@ def test_another_process_ends_before_its_folder_is_opened(tmp_path, monkeypatch)
     monkeypatch.undo()
     (tmp_path / ".b.tmp").write_text("a file where the folder should be")
     with pytest.raises(NotADirectoryError), scratch_folder(tmp_path / "b"):
+        pass
+
+
+@pytest.mark.parametrize("atomic", [atomic_write, atomic_folder])
+def test_a_folder_in_which_nothing_can_be_created_is_said_at_once(tmp_path, monkeypatch, atomic):
+    """As /proc, which says of any new file that there is no such file or directory."""
+
+    def missing(path, *_):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    monkeypatch.setattr(os, "open", missing)
+    with pytest.raises(FileNotFoundError, match=r"\.a\.tmp"), atomic(tmp_path / "a"):
         pass
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from facevae.core.errors import FacevaeError
 
+_VANISHED_AT_MOST = 100
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -70,6 +72,7 @@ def _lock(temporary: Path, path: Path, flags: int) -> int:
 
     A stage can outlive the dvc that started it, and still be writing when the next one starts.
     """
+    vanished = 0
     while True:
         try:
             if flags & os.O_DIRECTORY:
@@ -77,9 +80,12 @@ def _lock(temporary: Path, path: Path, flags: int) -> int:
                     os.mkdir(temporary)
             descriptor = os.open(temporary, flags, 0o666)
         except FileNotFoundError:
-            if not path.parent.is_dir():
+            # The other process may have renamed its folder between the two lines. Some folders, of /proc for example,
+            # are there and answer like this for ever.
+            vanished += 1
+            if vanished > _VANISHED_AT_MOST or not path.parent.is_dir():
                 raise
-            continue  # the other process has renamed its folder between the two lines
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
