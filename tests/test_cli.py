@@ -41,6 +41,7 @@ from facevae.inference import image_files
 from facevae.inference.faces import Faces
 from facevae.inference.image_files import read_image
 from facevae.inference.models import ModelFolder
+from facevae.inference.png import encode_planes
 from facevae.inference.portrait_frame import PortraitFrame
 from facevae.latents.arithmetic import edit
 from facevae.latents.mixture import Mixture, prior_draws, save_mixture
@@ -338,6 +339,26 @@ def test_any_mode(mode, facevae, folder):
         assert "30x26, its centred 22x22 scaled to 16x16" in facevae("reconstruct", name, "-o", "new/")
     pair = [read_image(Path(f"new/{name}_reconstructed.png")).astype(int) for name in ("in", "reference")]
     assert pair[0].shape == (16, 16, 3) and np.abs(pair[0] - pair[1]).max() <= off
+
+
+def test_a_denoised_photograph_keeps_what_its_file_holds(facevae, folder):
+    """The denoiser changes nothing: 16 bits and transparency come out as they were, EXIF and the format too."""
+    deep = np.random.default_rng(0).integers(0, 65536, (26, 30, 1), np.uint16)
+    Path("deep.png").write_bytes(encode_planes(deep, []))
+    planes = np.dstack([REFERENCE, np.tile(np.arange(30, dtype=np.uint8) * 8, (26, 1))])
+    Path("clear.png").write_bytes(saved(Image.fromarray(planes), "PNG"))
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 271: "A camera"})
+    Path("camera.JPG").write_bytes(saved(Image.fromarray(REFERENCE), "JPEG", quality=95, exif=exif))
+    out = facevae("denoise", "deep.png", "clear.png", "camera.JPG")
+    assert "camera.JPG: 26x30, hardly any noise -> camera_denoised.jpg\n" in out
+    assert np.array_equal(np.asarray(Image.open("deep_denoised.png")), deep[..., 0])
+    assert np.array_equal(np.asarray(Image.open("clear_denoised.png")), planes)
+    with Image.open("camera_denoised.jpg") as image:
+        assert (image.format, image.size, dict(image.getexif())[271]) == ("JPEG", (30, 26), "A camera")
+        assert np.abs(np.asarray(image).astype(int) - REFERENCE).mean() < 4 and image.getexif()[0x0112] == 6
+    facevae("denoise", "deep.png", "-o", "deep.jpg")
+    assert facevae.notes() == ["note: deep.jpg: .jpg can't hold all of deep.png: without 8 of its 16 bits"]
 
 
 @pytest.mark.parametrize("size", [(16, 20), (17, 401), (333, 21), (20, 24), (16, 16), (41, 43)])

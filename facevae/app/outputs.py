@@ -1,8 +1,10 @@
 """Where what is made of a person's images goes, and writing it there: no image is overwritten."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
 from facevae.imaging.codec import encode_jpeg, encode_png
 from facevae.imaging.names import IMAGE_SUFFIXES, stem
+
+if TYPE_CHECKING:
+    from facevae.inference.photographs import Photograph
 
 PICTURE, SHEET = (".png", ".jpg", ".jpeg"), (".png",)
 """How files of a single image and sheets of several may end."""
@@ -109,6 +114,17 @@ def write_data(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None:
+    """Write a photograph made of the one at `source`; a line says what of that the new file's format can't hold."""
+    from facevae.inference.photographs import encode_photograph, left_out
+
+    suffix = path.suffix.lower()
+    write_data(path, encode_photograph(photograph, suffix))
+    if lost := left_out(photograph, suffix):
+        words = f"{path.suffix} can't hold all of {source}: without {', '.join(lost)}"
+        print(f"note: {path}: {words}", file=sys.stderr)
 
 
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:

@@ -1,14 +1,15 @@
 """A trained denoiser on images of any size: what does not fit into memory at once goes through it in tiles."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from facevae.core.errors import FacevaeError
 from facevae.inference.networks import Network
-from facevae.inference.pixels import as_bytes, unit_floats
+from facevae.inference.photographs import Photograph, as_8_bits
+from facevae.inference.pixels import as_levels, unit_floats
 from facevae.jobs.progress import track
 
 TILE = 640
@@ -53,7 +54,7 @@ class Denoiser:
     def __call__(
         self, image: np.ndarray, *, self_ensemble: bool = False, tile: int = TILE, what: str = ""
     ) -> np.ndarray:
-        """The denoised image in its own size: (H, W, 3) uint8 -> the same, of a size that `check_size` accepts.
+        """The denoised image in its own size: (H, W, 3) uint8 or uint16 -> the same, if `check_size` accepts its size.
 
         `self_ensemble`: the mean of the answers to the image and to its mirror image (Timofte et al. 2016). Tiles see
         as much of their neighbours as the network looks around, so that they join without a seam. With `what`, progress
@@ -83,6 +84,22 @@ class Denoiser:
             output[top : top + step, left : left + step] = answer[top - above :, left - before :][:step, :step]
         return np.ascontiguousarray(output[:height, :width])
 
+    def photograph(
+        self, noisy: Photograph, *, self_ensemble: bool = False, where: object = "the image", what: str = ""
+    ) -> tuple[Photograph, float]:
+        """The denoised photograph, with its bits, transparency and all that its file says, and the sigma of its noise.
+
+        See `__call__` and `noise_sigma`. Raises FacevaeError naming `where` if `check_size` does.
+        """
+        height, width = noisy.pixels.shape[:2]
+        self.check_size((width, height), where)
+        pixels = self(noisy.pixels, self_ensemble=self_ensemble, what=what)
+        sigma = noise_sigma(as_8_bits(noisy.pixels), as_8_bits(pixels))
+        if noisy.grey:  # the network's three answers to equal planes differ by a little
+            mean = pixels.mean(2, keepdims=True, dtype=np.float32).round().astype(pixels.dtype)
+            pixels = np.repeat(mean, 3, 2)
+        return replace(noisy, pixels=pixels), sigma
+
     def _border(self, size: tuple[int, int]) -> int | None:
         """How wide a border around an image of `size` makes it the network's, as crop_pad put around the training's.
 
@@ -97,7 +114,7 @@ class Denoiser:
         answer = self.network(batch)
         if self_ensemble:
             answer = (answer + self.network(np.ascontiguousarray(batch[..., ::-1]))[..., ::-1]) / 2
-        return as_bytes(answer)[0]
+        return as_levels(answer, image.dtype)[0]
 
 
 def noise_sigma(noisy: np.ndarray, denoised: np.ndarray) -> float:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facevae.core.errors import FacevaeError
-from facevae.inference.denoising import noise_sigma
 from facevae.inference.framing import FramedFace, Framing, Way
 from facevae.inference.given import Given, give_back, take
 from facevae.inference.models import ModelFolder
-from facevae.inference.photographs import Photograph
 from facevae.inference.pixels import as_bytes
 from facevae.inference.portrait import Portrait, Wanted
 from facevae.inference.sets import resolve
@@ -177,7 +175,7 @@ class Faces:
         return source or ("mixture" if self.models.has_mixture else "prior")
 
     def denoise(self, image: Any, *, self_ensemble: bool = False) -> Any:
-        """The image without its noise, in its own size. What is transparent is white then.
+        """The image without its noise, in its own size, with its bits and transparency.
 
         `self_ensemble`: averaged with the answer to the mirror image; better, half as fast.
         """
@@ -188,15 +186,14 @@ class Faces:
 
         Below 2 it is none that anybody sees.
         """
-        shown = take(image).photograph.visible()
-        self.models.denoiser.check_size((shown.shape[1], shown.shape[0]), "the image")
-        return noise_sigma(shown, self.models.denoiser(shown))
+        given = take(image)
+        return self.models.denoiser.photograph(given.photograph, where=given.where)[1]
 
     def _denoise(self, given: Given, self_ensemble: bool) -> Any:
-        shown = given.photograph.visible()
-        self.models.denoiser.check_size((shown.shape[1], shown.shape[0]), given.where)
-        found = self.models.denoiser(shown, self_ensemble=self_ensemble)
-        return give_back(Photograph(found, "PNG", grey=given.photograph.grey), given)
+        denoiser = self.models.denoiser
+        return give_back(
+            denoiser.photograph(given.photograph, self_ensemble=self_ensemble, where=given.where)[0], given
+        )
 
 
 def _check_whole(name: str, value: Any, least: int) -> None:

@@ -19,30 +19,31 @@ def denoise(
     models: Models = Path("models"),
     device: Device = "auto",
 ) -> None:
-    """Remove noise from images. Writes NAME_denoised.png for each image, in the image's own size.
+    """Remove noise from images. Writes NAME_denoised for each image, in its own size and format.
 
     A line says how strong the noise was, as its standard deviation sigma in grey levels. The denoiser that comes with
     facevae removes noise of sigma 5 to 55. The pipeline's expects noise like that in its training, sigma 25 by default;
     from a clean image it removes fine detail.
     """
-    from facevae.app.outputs import PICTURE, name_outputs, write_image
+    from facevae.app.outputs import name_outputs, write_photograph
     from facevae.inference.image_files import find_images, read_image
+    from facevae.inference.photographs import FORMATS, own_suffix
 
     paths = find_images(images)
-    targets = name_outputs(images, paths, output, "_denoised", PICTURE)
+    targets = name_outputs(images, paths, output, "_denoised", tuple(FORMATS), own_suffix)
 
-    from facevae.inference.denoising import CLEAN, noise_sigma
+    from facevae.inference.denoising import CLEAN
     from facevae.inference.models import ModelFolder
+    from facevae.inference.photographs import read_photograph
 
     denoiser = ModelFolder(models, device).denoiser
-    for path in paths:
+    for path in paths if paths[1:] else []:
         # Read again below: a folder of photographs need not fit into memory.
         height, width = read_image(path).shape[:2]
         denoiser.check_size((width, height), path)
     for path, target in zip(paths, targets, strict=True):
-        image = read_image(path)
-        found = denoiser(image, self_ensemble=self_ensemble, what=f"denoise {path}")
-        write_image(target, found)
-        sigma = noise_sigma(image, found)
+        noisy = read_photograph(path)
+        denoised, sigma = denoiser.photograph(noisy, self_ensemble=self_ensemble, where=path, what=f"denoise {path}")
+        write_photograph(target, denoised, path)
         said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
-        print(f"{path}: {image.shape[1]}x{image.shape[0]}, {said} -> {target}")
+        print(f"{path}: {noisy.pixels.shape[1]}x{noisy.pixels.shape[0]}, {said} -> {target}")

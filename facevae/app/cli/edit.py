@@ -180,8 +180,8 @@ def _warn_of_faces(path: Path, portrait: "Portrait") -> None:
 
 def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes: dict[str, float | None]) -> list[str]:
     """Write the photograph with changed faces. What each face gets that was not announced, in words after a comma."""
-    from facevae.app.outputs import write_data
-    from facevae.inference.photographs import left_out, own_suffix
+    from facevae.app.outputs import write_data, write_photograph
+    from facevae.inference.photographs import own_suffix
 
     suffix = target.suffix.lower()
     strengths = [portrait.settled(changes, number) for number in range(len(portrait.faces))]
@@ -189,10 +189,7 @@ def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes:
     if edited is portrait.photograph and own_suffix(source) == suffix:
         write_data(target, source.read_bytes())
     else:
-        write_data(target, portrait.encode(edited, suffix))
-        if lost := left_out(edited, suffix):
-            words = f"{target.suffix} can't hold all of {source}: without {', '.join(lost)}"
-            print(f"note: {target}: {words}", file=sys.stderr)
+        write_photograph(target, edited, source)
     return [_describe(portrait, changes, number, found) for number, found in enumerate(strengths)]
 
 

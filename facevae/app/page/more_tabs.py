@@ -2,7 +2,6 @@
 
 import io
 import random
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -16,7 +15,7 @@ from facevae.app.page.exchange import Exchange
 from facevae.app.page.opened import checked, open_photograph
 from facevae.app.page.session import data_url, shrunk
 from facevae.core.errors import FacevaeError
-from facevae.inference.denoising import CLEAN, noise_sigma
+from facevae.inference.denoising import CLEAN
 from facevae.inference.faces import Faces
 from facevae.inference.given import take
 from facevae.inference.photographs import encode_photograph
@@ -81,11 +80,9 @@ def denoise_tab(faces: Faces, exchange: Exchange) -> None:
 
     def clean(name: str, data: bytes, ensemble: bool) -> tuple[Any, dict[str, Any]]:
         given = take(checked(data))
-        shown, denoiser = given.photograph.visible(), faces.models.denoiser
-        denoiser.check_size((shown.shape[1], shown.shape[0]), name)
-        found = denoiser(shown, self_ensemble=ensemble)
-        sigma = noise_sigma(shown, found)
-        file = encode_photograph(replace(given.photograph, pixels=found, alpha=None), given.suffix)
+        denoised, sigma = faces.models.denoiser.photograph(given.photograph, self_ensemble=ensemble, where=name)
+        shown, found = given.photograph.visible(), denoised.visible()
+        file = encode_photograph(denoised, given.suffix)
         strength = "none that anybody sees" if sigma < CLEAN else "strong" if sigma > _STRONG else "moderate"
         words = f"Found noise: sigma {sigma:.1f} of 255 grey levels ({strength})"
         patch = {"image": data_url(shrunk(found)), "x": 0, "y": 0}
