@@ -31,7 +31,8 @@ from facevae.core.errors import FacevaeError
 from facevae.core.files import write_json
 from facevae.core.machine import available_cores
 from facevae.core.options import Device, Params
-from facevae.nn.device import Precision, describe, pick_device, pick_precision, prepare
+from facevae.nn.device import describe, pick_device, prepare
+from facevae.nn.precision import Precision, bfloat16_units, choose_precision, pick_precision
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import fit
 from facevae.training.loop.log import RunLog
@@ -116,7 +117,9 @@ def main(
         results = [measure(case, drawn, Path(temporary), plan, plain_process) for case in chosen]
     print(f"\n{table(results)}\n\n{_LEGEND}")
     if output:
-        write_json(output, {"machine": machine, "cases": {result.case.name: _facts(result) for result in results}})
+        write_json(
+            output, {"machine": machine, "cases": {result.case.name: _facts(result, place) for result in results}}
+        )
 
 
 def measure(case: Case, drawn: Faces, folder: Path, plan: Plan, plain_process: ProcessPoolExecutor) -> Result:
@@ -127,7 +130,8 @@ def measure(case: Case, drawn: Faces, folder: Path, plan: Plan, plain_process: P
     training = make_training(case, data, plan.device, torch.channels_last)
     batch = _first_batch(case, data, plan.device)
     flops = flops_per_image(training.network, training.terms_of_bytes, batch, plan.device)
-    print(f"{case.name}: batches of {case.settings.batch_size}, {flops / 1e9:.3g} GFLOP an image", flush=True)
+    conditions = f"batches of {case.settings.batch_size}, {choose_precision(case.settings, plan.device)}"
+    print(f"{case.name}: {conditions}, {flops / 1e9:.3g} GFLOP an image", flush=True)
     rates: dict[str, list[float]] = {way: [] for way in _measured_ways(case, plan)}
     for number in range(1, plan.rounds + 1):
         for way, values in rates.items():
@@ -148,7 +152,7 @@ def _measure_once(way: str, case: Case, data: Data, plan: Plan, plain_process: P
     device, seconds = plan.device, plan.seconds
     match way:
         case "matrix":
-            return matrix_product_rate(device, pick_precision(case.settings.precision, device))
+            return matrix_product_rate(device, pick_precision(case.settings, device))
         case "a":
             return measure_step(case, data, plan)
         case "b":
@@ -169,7 +173,7 @@ def measure_step(case: Case, data: Data, plan: Plan) -> float:
     watch = Stopwatch(plan.seconds, plan.device)
     optimizer = make_optimizer(training.network, case.settings)
     batches = itertools.repeat(_first_batch(case, data, plan.device))
-    precision = pick_precision(case.settings.precision, plan.device)
+    precision = pick_precision(case.settings, plan.device)
     train_barely(training.network, training.terms_of_bytes, batches, optimizer, watch, precision)
     return watch.rate(case.settings.batch_size)
 
@@ -235,11 +239,12 @@ def _row(result: Result) -> list[str]:
     ]  # fmt: skip
 
 
-def _facts(result: Result) -> dict[str, Any]:
+def _facts(result: Result, device: torch.device) -> dict[str, Any]:
     settings = result.case.settings
     return {
         "batch_size": settings.batch_size,
         "threads": settings.threads,
+        "precision": str(pick_precision(settings, device)).removeprefix("torch."),
         "flops_per_image": result.flops,
         "images_per_second": {way: rates for way, rates in result.rates.items() if way != "matrix"},
         "matrix_product_flops_per_second": result.rates["matrix"],
@@ -257,7 +262,7 @@ def _machine(case: Case, plan: Plan) -> dict[str, str]:
     return {
         "device": describe(plan.device),
         "cores": str(available_cores()),
-        "precision": str(pick_precision(case.settings.precision, plan.device)).removeprefix("torch."),
+        "for bfloat16": bfloat16_units(plan.device),
         "compile": plan.compile,
         "PyTorch": torch.__version__,
         "Python": python_version(),

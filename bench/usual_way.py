@@ -20,8 +20,8 @@ from bench.measuring import Stopwatch, train_barely
 from facevae.core.machine import available_cores
 from facevae.imaging.frames import PadFrame
 from facevae.models.vae import Vae
-from facevae.nn.device import pick_precision
 from facevae.nn.layers import as_unit_floats
+from facevae.nn.precision import pick_precision
 from facevae.training.classifier import ClassifierSettings
 from facevae.training.dae import DaeSettings
 from facevae.training.loop.batches import Batch
@@ -61,7 +61,7 @@ def measure_loader(case: Case, data: Data, device: torch.device, seconds: float,
     """Images a second from a DataLoader; layout, precision and optimizer are the pipeline's."""
     training = make_training(case, data, device, torch.channels_last, compiled=compiled)
     optimizer = make_optimizer(training.network, case.settings)
-    precision, watch = pick_precision(case.settings.precision, device), Stopwatch(seconds, device)
+    precision, watch = pick_precision(case.settings, device), Stopwatch(seconds, device)
     batches = _batches(case, data, device, torch.channels_last)
     train_barely(training.network, training.terms_of_floats, batches, optimizer, watch, precision)
     return watch.rate(case.settings.batch_size)

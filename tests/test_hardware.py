@@ -4,7 +4,7 @@ import pytest
 import torch
 from raw_data import one_line
 
-from facevae.nn.device import describe, pick_device, pick_precision, prepare
+from facevae.nn.device import describe, pick_device, prepare
 
 CPU = torch.device("cpu")
 
@@ -35,40 +35,6 @@ def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
     if torch.cuda.device_count() < 4:
         with one_line("--device", "cuda:3"):
             pick_device("cuda")
-
-
-def test_a_forced_precision():
-    assert pick_precision("float32", CPU) == torch.float32
-    assert pick_precision("bfloat16", CPU) == torch.bfloat16
-
-
-@pytest.mark.parametrize(
-    ("amx", "limit", "expected"),
-    [
-        (True, "", torch.bfloat16),
-        (True, "AVX512_CORE_AMX", torch.bfloat16),
-        (True, "AVX512_CORE_BF16", torch.float32),
-        (True, "avx2", torch.float32),
-        (False, "", torch.float32),
-        (False, "AVX512_CORE_AMX", torch.float32),
-    ],
-)
-def test_bfloat16_where_the_processor_has_matrix_units(monkeypatch, amx, limit, expected):
-    capabilities = {"avx512_bf16": True, "amx_bf16": amx}
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert pick_precision("auto", CPU) == expected
-
-
-def test_a_gpu_with_and_without_bfloat16(monkeypatch):
-    for has_it, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
-        assert pick_precision("auto", torch.device("cuda:0")) == expected
-
-
-def test_an_older_pytorch_computes_in_float32(monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert pick_precision("auto", CPU) == torch.float32
 
 
 def test_deterministic_and_without_the_cost_of_filling_memory():

@@ -18,8 +18,8 @@ from facevae.latents.vectors import AttributeVectors
 from facevae.models.classifier import Classifier
 from facevae.models.identity import Embed
 from facevae.models.vae import Vae
-from facevae.nn.device import pick_precision
 from facevae.nn.layers import as_unit_floats
+from facevae.nn.precision import pick_precision
 
 # Is shown an edit, the numbers of its faces, the edited images (n, 3, S, S), the judge's probabilities for them (n, A)
 # and their embeddings (n, E).
@@ -269,7 +269,7 @@ class Faces:
         return torch.cat(probabilities).numpy(), torch.cat(embeddings or [nothing]), torch.cat(kept or [nothing])
 
     def _autocast(self) -> torch.autocast:
-        dtype = pick_precision(self.vae.settings.precision, self.device)
+        dtype = pick_precision(self.vae.settings, self.device)
         return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
 

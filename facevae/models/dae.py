@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from facevae.core.params import Section, only_fields, select_group
-from facevae.nn.device import Computation
 from facevae.nn.layers import ConvLists, conv_decoder, conv_encoder
+from facevae.nn.precision import Computation
 
 
 class ReportDae(ConvLists):
@@ -47,6 +47,11 @@ class DaeArchitecture(Computation):
     @classmethod
     def _chosen_architecture(cls, raw: Any) -> Any:
         return select_group(raw, "architecture", ("unet", "report"))
+
+    @property
+    def network(self) -> str:
+        """What the table of precisions calls it."""
+        return f"dae-{self.architecture}"
 
 
 class ReportNetwork(nn.Module):

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from facevae.core.params import Section, only_fields, select_group
-from facevae.nn.device import Computation
 from facevae.nn.layers import ConvLists, ResidualBlock, conv_decoder, conv_encoder
 from facevae.nn.losses import PIXEL_LOSSES, gaussian_nll, squared_error
+from facevae.nn.precision import Computation
 
 
 class ReportVae(ConvLists):
@@ -119,6 +119,11 @@ class VaeArchitecture(Computation):
     @classmethod
     def _chosen_architecture(cls, raw: Any) -> Any:
         return select_group(raw, "architecture", ("deep", "report"))
+
+    @property
+    def network(self) -> str:
+        """What the table of precisions calls it."""
+        return f"vae-{self.architecture}"
 
 
 class Vae(nn.Module):

@@ -1,1 +1,1 @@
-"""What all networks are made of: layers, losses, files of weights, the device. Imports core."""
+"""What all networks are made of: layers, losses, files of weights, device and precision. Imports core."""

@@ -1,24 +1,11 @@
-"""What a machine computes with: its device, the precision that is fastest there, its memory. No model, no data."""
+"""What a machine computes with: its device and its memory. No model, no data."""
 
 import os
-from typing import Literal
 
 import torch
-from pydantic import Field
 
 from facevae.core.allocator import keep_freed_memory
 from facevae.core.errors import FacevaeError
-from facevae.core.params import Section
-
-Precision = Literal["auto", "float32", "bfloat16"]
-
-
-class Computation(Section):
-    """How a network computes, in training and ever after: part of its results, not of the machine."""
-
-    # PyTorch's sums depend on the number of threads that share them.
-    threads: int = Field(ge=1, le=256)
-    precision: Precision
 
 
 def pick_device(name: str) -> torch.device:
@@ -53,20 +40,6 @@ def measure_on(name: str, threads: int) -> torch.device:
     return pick_device(name)
 
 
-def pick_precision(wanted: Precision, device: torch.device) -> torch.dtype:
-    """What the networks compute in; weights and losses are float32 in any case.
-
-    `auto`: bfloat16 on a GPU with bfloat16 units, and on a processor with matrix units for it (Intel AMX), else
-    float32. On a processor with vector instructions for bfloat16 alone, float32 was measured to be faster
-    (bench/training.py with ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16).
-    """
-    if wanted != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if device.type == "cpu" and _has_matrix_units() else torch.float32
-
-
 def prepare(device: torch.device) -> None:
     """Make this process compute the same bits each time, and as fast as that allows."""
     if device.type == "cuda":
@@ -86,11 +59,3 @@ def describe(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{device} with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else str(device)
-
-
-def _has_matrix_units() -> bool:
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    # oneDNN, which computes the convolutions, can be told to leave them alone.
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    allowed = limit in ("", "ALL", "DEFAULT") or "AMX" in limit
-    return allowed and bool(capabilities.get("amx_bf16", False))

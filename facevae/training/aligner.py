@@ -33,6 +33,11 @@ class AlignerSettings(TrainingSettings):
     width: int = Field(ge=8, le=128, multiple_of=8)
     turn: float = Field(ge=0, le=90)
 
+    @property
+    def network(self) -> str:
+        """What the table of precisions calls it."""
+        return "aligner"
+
 
 def aligner_terms(
     network: nn.Module, images: Tensor, placements: Tensor, faces: Tensor, corners: Tensor, step: StepContext

@@ -25,6 +25,11 @@ class ClassifierSettings(TrainingSettings):
     width: int = Field(ge=8, le=512, multiple_of=8)
     max_positive_weight: float = Field(ge=1)
 
+    @property
+    def network(self) -> str:
+        """What the table of precisions calls it."""
+        return "classifier"
+
 
 def positive_weights(labels: Tensor, most: float) -> Tensor:
     """How much a rare attribute's positives count: negatives / positives, within [1 / most, most]: (N, A) -> (A,)."""

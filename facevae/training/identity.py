@@ -46,6 +46,11 @@ class IdentitySettings(TrainingSettings):
     patience: None
     keep: Literal["last"]
 
+    @property
+    def network(self) -> str:
+        """What the table of precisions calls it."""
+        return "identity"
+
 
 class PersonClassifier(nn.Module):
     """The network and a direction (E,) for each of P persons, which are only there to train it: `directions` (P, E)."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from facevae.core.errors import FacevaeError
-from facevae.nn.device import describe, pick_precision
+from facevae.nn.device import describe
+from facevae.nn.precision import Choice, choose_precision
 from facevae.training.loop.batches import Batch, DeviceRows, HostRows, Rows, in_order, place, shuffled
 from facevae.training.loop.checkpoint import unpack
 from facevae.training.loop.distributed import Processes
@@ -60,7 +61,8 @@ def fit(
     torch.set_num_threads(settings.threads)
     _check_keeping(settings, valid, section)
     device, processes = run.device, run.processes
-    precision = pick_precision(settings.precision, device)
+    choice = choose_precision(settings, device)
+    precision = choice.dtype
     model.to(device=device, memory_format=torch.channels_last)
     average = None if settings.ema is None else make_average(model, settings.ema)
     state = TrainingState(model, make_optimizer(model, settings), average)
@@ -69,7 +71,7 @@ def fit(
     count, steps = len(train[0]), math.ceil(len(train[0]) / settings.batch_size)
     rows, valid_rows = place(train, device), place(valid, device)
     compiled = _compile(networks or [model], run, steps * settings.epochs)
-    log.line(f"on {_conditions_in_words(run, precision, compiled, rows)}, {count} images, {steps} steps an epoch")
+    log.line(f"on {_conditions_in_words(run, choice, compiled, rows)}, {count} images, {steps} steps an epoch")
     loss_of = processes.wrap_ddp(_Loss(model, terms_of), device)
     finite = _FiniteWatch(run, section, settings.learning_rate)
     saved = time.perf_counter()
@@ -279,12 +281,11 @@ def _compile(networks: Sequence[nn.Module], run: Run, steps: int) -> bool:
     return wanted
 
 
-def _conditions_in_words(run: Run, precision: torch.dtype, compiled: bool, rows: HostRows | DeviceRows) -> str:
+def _conditions_in_words(run: Run, precision: Choice, compiled: bool, rows: HostRows | DeviceRows) -> str:
     """The choices that were made, for one line."""
     together = f", {run.processes.count} processes" if run.processes.count > 1 else ""
     place_of_rows = "in device memory" if isinstance(rows, DeviceRows) else "read from disk"
-    name = str(precision).removeprefix("torch.")
-    return f"{describe(run.device)}{together}, {name}{', compiled' if compiled else ''}; arrays {place_of_rows}"
+    return f"{describe(run.device)}{together}, {precision}{', compiled' if compiled else ''}; arrays {place_of_rows}"
 
 
 def _save_due(run: Run, saved: float, step: int) -> bool:

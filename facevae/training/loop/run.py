@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from facevae.nn.device import pick_device, pick_precision, prepare
+from facevae.nn.device import pick_device, prepare
+from facevae.nn.precision import bfloat16_units
 from facevae.training.loop.checkpoint import Checkpoint, CheckpointFile, checkpoint_folder, remove_abandoned
 from facevae.training.loop.distributed import ALONE, Processes, start_processes
 from facevae.training.loop.log import RunLog
@@ -65,8 +66,8 @@ def start_run(stage: str, options: Options, settings: dict[str, Any], manifest: 
         if not processes.is_main:
             yield run
             return
-        # What the bits depend on, besides settings, data and code.
-        machine = [device.type, str(pick_precision("auto", device)), options.compile, processes.count]
+        # What the bits depend on, besides settings, data and code. The units decide what `precision: auto` is.
+        machine = [device.type, bfloat16_units(device), options.compile, processes.count]
         with Checkpoint(checkpoint_folder(stage, settings, manifest, machine)) as checkpoint:
             for folder in remove_abandoned(checkpoint.folder.parents[1]):
                 print(f"{folder}: removed, since nothing was written to this checkpoint for four weeks", flush=True)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from facevae.nn.device import Computation
+from facevae.nn.precision import Computation
 
 
 class TrainingSettings(Computation):
