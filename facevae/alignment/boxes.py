@@ -5,11 +5,10 @@ weights; decoded and thinned out as OpenCV's FaceDetectorYN does it.
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from facevae.alignment.onnx_runtime import import_onnxruntime
+from facevae.alignment.onnx_runtime import YUNET, import_onnxruntime, session_options
 
 LONGEST = 480
 """Pixels of the longer side of the copy in which faces are looked for first."""
@@ -20,16 +19,14 @@ FINEST = 1600
 LEAST_SIDE = 16
 """A picture with a side shorter than this, scaled to `LONGEST`, has no face that could be seen."""
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained/yunet/face_detection_yunet_2023mar.onnx"
-
 _STRIDES = (8, 16, 32)
 _SCORE, _OVERLAP, _MOST = 0.5, 0.3, 500
 
 
-def find_boxes(image: np.ndarray) -> np.ndarray:
+def find_boxes(image: np.ndarray, threads: int = 0) -> np.ndarray:
     """The boxes in an image (H, W, 3) uint8: (n, 5), left, top, width, height in its pixels, and a score up to 1.
 
-    The surest comes first.
+    The surest comes first. `threads` that compute; 0: one for each core.
     """
     height, width = image.shape[:2]
     if min(height, width) < LEAST_SIDE:
@@ -38,7 +35,7 @@ def find_boxes(image: np.ndarray) -> np.ndarray:
     pixels = np.zeros((1, 3, -height % whole + height, -width % whole + width), np.float32)
     pixels[0, :, :height, :width] = image[..., ::-1].transpose(2, 0, 1)  # blue first, as it was trained
     names = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox")]
-    answers = iter(_session().run(names, {"input": pixels}))
+    answers = iter(_session(threads).run(names, {"input": pixels}))
     grids = zip(_STRIDES, answers, answers, answers, strict=True)
     found = [decode(*parts, stride, pixels.shape[3] // stride) for stride, *parts in grids]
     return thin_out(np.concatenate(found))
@@ -80,12 +77,7 @@ def thin_out(boxes: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _session():
-    # Inside: a face is not looked for in every command, and onnxruntime takes its time to load.
+def _session(threads: int):
+    # Made when it is first needed: a face is not looked for in every command, and onnxruntime takes its time to load.
     onnxruntime = import_onnxruntime()
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    # Threads that spin while they wait take twice the processor's time, and beside other work twice the time.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(YUNET, session_options(threads), providers=["CPUExecutionProvider"])

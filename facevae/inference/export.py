@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facevae.alignment.onnx_runtime import FACTS
 from facevae.core.files import atomic_write
-from facevae.inference.networks import FACTS, NAMES, open_network
+from facevae.inference.networks import NAMES, open_network
 from facevae.inference.pixels import unit_floats
 from facevae.inference.torch_modules import load_module
 from facevae.jobs.progress import track

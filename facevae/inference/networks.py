@@ -19,16 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from facevae.alignment.onnx_runtime import import_onnxruntime
+from facevae.alignment.onnx_runtime import FACTS, import_onnxruntime, session_options
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import readable
 
 NAMES = ("encoder", "decoder", "denoiser", "aligner", "judge")
 
 Network = Callable[[np.ndarray], np.ndarray]
-
-FACTS = "facts"
-"""The key of an ONNX file's metadata under which its facts stand as JSON, as in our safetensors files."""
 
 _MAKE_IT = "make it with `dvc repro export` or python -m stages.export"
 
@@ -97,12 +94,7 @@ def _in_short(error: Exception) -> str:
 
 
 def _options():
-    onnxruntime = import_onnxruntime()
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # A waiting thread sleeps: five networks have threads of their own, and spinning ones are in each other's way.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options()
     # Memory goes back when it is free: a large photograph's tiles would else stay until the end.
     options.enable_cpu_mem_arena = False
     return options

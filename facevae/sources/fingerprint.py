@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from facevae.alignment.onnx_runtime import ALIGNER, YUNET
 from facevae.core.schema import check_whole
 from facevae.sources.paths import resolve_path
 
@@ -90,6 +91,8 @@ def _folder_paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     for key in ("images", "attributes"):
         if isinstance(settings.get(key), str):
             yield key, resolve_path(settings[key])
+    if settings.get("align") is True:  # what finds faces comes with facevae, and is no output of a stage
+        yield from (("align: boxes", YUNET), ("align: frames", ALIGNER))
 
 
 def _celeba_paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:

@@ -3,7 +3,6 @@
 Nothing is decoded here, so that `facevae check` can tell of 200,000 files in seconds.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from facevae.celeba.splits import PARTITIONS, complete_split, split_by_keys
 from facevae.core.errors import FacevaeError
 from facevae.imaging.archive import Flaw
 from facevae.imaging.codec import Header
-from facevae.imaging.names import IMAGE_FOLDER, stem
+from facevae.imaging.names import stem
+from facevae.sources.changes import changes_of, entry_names
 from facevae.sources.labels import Labels
 from facevae.sources.layout import read_layout
 
@@ -24,12 +24,6 @@ CELEBA_SIZE = (178, 218)
 SMALLEST = 178
 
 """Photos of different sizes are brought to CelebA's; a shorter side below this would be blown up too far."""
-
-# Formats that are packed as they are where nothing is to be changed, and how their names end.
-_KEPT = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
-
-# What a name in the annotation, or in an archive, can't hold.
-_UNFIT = re.compile(r"[\s\\:\x00-\x1f\x7f]")
 
 
 class PhotoSource(Protocol):
@@ -69,7 +63,8 @@ class Plan:
     """Photos in the source's order. `values`: (N, A) int8, 1, -1 or 0; `partitions`: indices in splits.PARTITIONS.
 
     `hashed`: whether a hash made the partitions. `size`: that to which all must be brought, None if they have one size.
-    `flaws`: the images that can't be among them, and why. `notes`: what else a person should know.
+    `align`: whether they are brought to it by their faces. `flaws`: the images that can't be among them, and why.
+    `notes`: what else a person should know.
     """
 
     photos: list[Photo]
@@ -80,6 +75,11 @@ class Plan:
     size: tuple[int, int] | None
     flaws: list[Flaw]
     notes: list[str]
+    align: bool = False
+
+    def changes(self, photo: Photo) -> list[str]:
+        """What must be done to a photo, in words, as far as its header tells."""
+        return changes_of(photo.header, self.size, self.align)
 
     def without(self, lost: set[int]) -> "Plan":
         """The plan without the photos at these places of the list."""
@@ -92,13 +92,15 @@ class Plan:
 
 
 def plan_photos(
-    source: PhotoSource, labels: Labels | None, persons: str | None, skip: bool, what: str, workers: int
-) -> Plan:
+    source: PhotoSource, labels: Labels | None, persons: str | None, skip: bool, what: str, workers: int,
+    align: bool = False,
+) -> Plan:  # fmt: skip
     """Match the labels, from the table called `what`, with the images, and look at the headers of these.
 
     Without partitions the folders decide, if they are called train, valid and test; or a hash of the person's name, or
     without that either, of the image's: so no person is in two splits. With `skip`, rows without an image are flaws.
-    Raises FacevaeError for them otherwise, and for whatever else is wrong with the labels.
+    With `align`, images of any size are taken, whose faces will be brought to CelebA's frame. Raises FacevaeError for
+    rows without an image otherwise, and for whatever else is wrong with the labels.
     """
     flaws = list(source.flaws)
     if labels is None:
@@ -121,12 +123,13 @@ def plan_photos(
             flaws.append(Flaw(source.names[place], header))
         elif rows[place] >= 0:
             headers[place] = header
-    size = CELEBA_SIZE if len({header.size for header in headers.values()}) > 1 else None
-    for place in [place for place, header in headers.items() if size and min(header.size) < SMALLEST]:
+    size = CELEBA_SIZE if align or len({header.size for header in headers.values()}) > 1 else None
+    small = [] if align else [place for place, header in headers.items() if size and min(header.size) < SMALLEST]
+    for place in small:
         found = "{}x{}".format(*headers.pop(place).size)
         reason = f"{found} pixels, where images that differ in size need {SMALLEST} on each side"
         flaws.append(Flaw(source.names[place], reason))
-    entries = _entry_names(source, headers, size, flaws)
+    entries = entry_names(source.names, headers, size, align, flaws)
     said = labels.persons if labels is not None and persons != "folder" else None
     layout = read_layout(source.names)
     if persons == "column" and said is None:
@@ -162,19 +165,7 @@ def plan_photos(
             f"no {' and no '.join(missing)} images: the next stages need some in each split, of three persons at least"
         )
     hashed = not given
-    return Plan(photos, names, values, partitions, hashed, size, flaws, notes)
-
-
-def changes_of(header: Header, size: tuple[int, int] | None) -> list[str]:
-    """What must be done to an image with this header, in words; nothing to one that is packed as it is."""
-    found = []
-    if header.turned:
-        found.append("turned upright")
-    if size is not None and header.size != size:
-        found.append("scaled from {}x{} to cover {}x{}".format(*header.size, *size))
-    if header.format not in _KEPT or header.mode != "RGB" or (found and header.format != "JPEG"):
-        found.append(f"converted from {header.format} ({header.mode})")
-    return found
+    return Plan(photos, names, values, partitions, hashed, size, flaws, notes, align)
 
 
 def match_rows(source: PhotoSource, labels: Labels) -> tuple[np.ndarray, list[int]]:
@@ -229,28 +220,3 @@ def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
         if found.setdefault(key, place) != place:
             twice.add(key)
     return {key: place for key, place in found.items() if key not in twice}
-
-
-def _entry_names(
-    source: PhotoSource, headers: dict[int, Header], size: tuple[int, int] | None, flaws: list[Flaw]
-) -> dict[int, str]:
-    """The name in the archive for each image: its own, "_" for what that can't hold, its ending that of its format.
-
-    Of images whose names differ in that alone none is taken: later stages tell them by their stems.
-    """
-    entries = {place: _entry_name(source.names[place], header, size) for place, header in headers.items()}
-    owners: dict[str, list[int]] = {}
-    for place, entry in entries.items():
-        owners.setdefault(stem(entry), []).append(place)
-    for places in owners.values():
-        for place in places if len(places) > 1 else ():
-            other = next(source.names[one] for one in places if one != place)
-            flaws.append(Flaw(source.names[place], f"one of several images of this name, {other} another"))
-            del entries[place]
-    return entries
-
-
-def _entry_name(name: str, header: Header, size: tuple[int, int] | None) -> str:
-    suffix = ".jpg" if changes_of(header, size) else _KEPT[header.format]
-    # That folder is the archive's own, and no part of a name.
-    return _UNFIT.sub("_", unicodedata.normalize("NFC", stem(name))).removeprefix(f"{IMAGE_FOLDER}/") + suffix

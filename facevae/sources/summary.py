@@ -8,7 +8,7 @@ import numpy as np
 
 from facevae.celeba.splits import PARTITIONS
 from facevae.imaging.archive import Flaw
-from facevae.sources.photos import Plan, changes_of
+from facevae.sources.photos import Plan
 
 
 def describe(plan: Plan) -> list[str]:
@@ -17,7 +17,9 @@ def describe(plan: Plan) -> list[str]:
     sizes = Counter("{}x{}".format(*photo.header.size) for photo in photos).most_common()
     lines = [f"sizes: {_counted(sizes)}"]
     if plan.size is not None:
-        lines[0] += "; all are brought to {}x{}".format(*plan.size)
+        lines[0] += "; {} to {}x{}".format(
+            "the face in each is brought" if plan.align else "all are brought", *plan.size
+        )
     kinds = Counter(f"{photo.header.format} {photo.header.mode}" for photo in photos).most_common()
     lines.append(f"formats: {_counted(kinds)}")
     if plan.names:
@@ -34,9 +36,7 @@ def describe(plan: Plan) -> list[str]:
     counts = Counter(plan.partitions)
     lines.append("split: " + ", ".join(f"{counts[number]:,} {name}" for number, name in enumerate(PARTITIONS)))
     # Without the sizes that were scaled, of which there may be thousands.
-    changes = Counter(
-        re.sub(r" from [0-9]+x[0-9]+", "", change) for photo in photos for change in changes_of(photo.header, plan.size)
-    )
+    changes = Counter(re.sub(r" from [0-9]+x[0-9]+", "", change) for photo in photos for change in plan.changes(photo))
     if changes:
         lines.append(f"changed: {_counted(changes.most_common())}")
     return lines + [f"note: {note}" for note in plan.notes]

@@ -22,6 +22,9 @@ def check(
         float | None,
         typer.Option(min=0.0, max=1.0, help="The table has probabilities; values from this one on mean yes."),
     ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="The face in each is to be framed as CelebA's are: any size will do.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write a CSV of everything that is left out or changed."),
@@ -36,8 +39,8 @@ def check(
     facevae check lfw/ --persons folder -o lfw_changes.csv
 
     The options are those of download.folder in params.yaml. Only names and headers are read, 200,000 files in a minute
-    or less; a file that is damaged further on is found by the stage download. Exit code 1 if nothing could be taken, or
-    if the table or the folder must be corrected.
+    or less; a file that is damaged further on, or shows no face that --align could frame, is found by the stage
+    download. Exit code 1 if nothing could be taken, or if the table or the folder must be corrected.
     """
     from facevae.celeba.tables import ATTRIBUTES_FILE
     from facevae.core.errors import FacevaeError
@@ -54,7 +57,7 @@ def check(
     hint = f"these look like CelebA's own files: download.source=celeba, download.celeba.path={images}"
     settings = FolderSettings(
         images=str(images), attributes=None if attributes is None else str(attributes), persons=persons,
-        threshold=threshold, on_bad_image="skip",
+        threshold=threshold, align=align, on_bad_image="skip",
     )  # fmt: skip
     try:
         _, plan = plan_folder(settings, workers)
@@ -70,6 +73,8 @@ def check(
         print(line)
     for line in left_out(flaws):
         print(line)
+    if align:
+        print("note: download looks for the faces, and leaves out and lists photographs without one")
     if flaws:
         print("with on_bad_image: error, the default, download stops at the first of these; with skip it lists them")
     if celebas:
