@@ -99,7 +99,7 @@ def strengths(results: Path) -> None:
     """Two attributes at rising strengths, as the autoencoder decodes them."""
     columns = {0: "face", 1: "decoded", 3: "0.5", 4: "1", 5: "1.5", 6: "2"}
     sheets = [
-        Sheet(results / f"evaluate_vae/pictures/{name}.png", columns=7, rows=8, left=4, top=58)
+        Sheet(results / f"evaluate_vae/pictures/{name}.png", columns=8, rows=8, left=4, top=58)
         for name in ("Smiling", "Eyeglasses")
     ]
     rows = [[sheet.tile(row, column) for column in columns] for sheet in sheets for row in (3, 7)]

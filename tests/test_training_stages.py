@@ -157,9 +157,8 @@ def test_everything_is_there(finished):
         "evaluate_vae/pictures/attributes_lost.png",
         "evaluate_vae/pictures/edits.png",
         "evaluate_vae/pictures/leakage.png",
-        "evaluate_vae/pictures/mixture_samples.png",
-        "evaluate_vae/pictures/prior_samples.png",
         "evaluate_vae/pictures/reconstructions.png",
+        "evaluate_vae/pictures/samples.png",
         "evaluate_vae/pictures/strengths.png",
         "evaluate_vae/pictures/ways.png",
         "evaluate_vae/predictions.csv",
@@ -279,9 +278,9 @@ def test_the_metrics(finished):
 def test_the_pictures_have_their_rows(finished):
     pictures = finished / "results/evaluate_vae/pictures"
     sizes = {path.stem: Image.open(path).size for path in pictures.iterdir()}
-    # Nine samples, eight in a row; two faces with two strengths.
-    assert sizes["prior_samples"][0] > sizes["Bright"][0] > sizes["reconstructions"][0]
-    assert sizes["mixture_samples"] == sizes["prior_samples"]
+    # Nine samples of each kind, eight in a row; two faces with two strengths and the recommended one.
+    assert sizes["samples"][0] > sizes["Bright"][0] > sizes["reconstructions"][0]
+    assert sizes["samples"][1] > 1.8 * sizes["Bright"][1]
 
 
 def sweep_of(folder):

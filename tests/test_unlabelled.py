@@ -83,7 +83,7 @@ def test_without_attributes_all_that_needs_none_runs(bare):
     assert load_weights(bare.folder / "models/judge.safetensors", "judge")[1]["attributes"] == []
     assert bare.metrics("train_judge") == {"judge": {}}
     assert pictures(bare, "explore_latents") == {"pca", "tsne", "interpolations", "mine_grid"}
-    assert pictures(bare, "evaluate_vae") == {"reconstructions", "prior_samples", "mixture_samples"}
+    assert pictures(bare, "evaluate_vae") == {"reconstructions", "samples"}
     metrics = bare.metrics("evaluate_vae")
     assert metrics.keys() == {"vae"}
     assert metrics["vae"].keys() == {"psnr_db", "ssim", "kl_nats", "active_dimensions"}

@@ -22,16 +22,17 @@ def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], t
     positions = np.arange(len(names))
     for index, (label, values) in enumerate(series.items()):
         drawn = axis.barh(positions + (index - (len(series) - 1) / 2) * thickness, values, thickness, label=label)
-        axis.bar_label(drawn, fmt="%.2f", padding=2, fontsize=7, color="0.35")
+        axis.bar_label(drawn, fmt=_two_digits, padding=2, fontsize=7, color="0.35")
     axis.set_yticks(positions, names, fontsize=8)
     axis.invert_yaxis()
     axis.margins(x=0.08, y=0.02)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_xlabel(xlabel)
-    axis.set_title(title)
+    axis.set_title(title, pad=6 if len(series) == 1 else 28)
     axis.grid(axis="x", alpha=0.3)
     if len(series) > 1:
-        axis.legend()
+        # Between title and bars, of which it covers none.
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(series), frameon=False)
     figure.tight_layout()
     _save(figure, path)
 
@@ -72,8 +73,8 @@ def heat_map(
 def labelled_lines(
     path: Path, lines: Mapping[str, Sequence[tuple[float, float, str]]], title: str, xlabel: str, ylabel: str
 ) -> None:
-    """Write lines through points (x, y, what stands beside the point) as one PNG, a legend naming them."""
-    figure = Figure(figsize=(8, 5.5))
+    """Write lines through points (x, y, what stands beside the point) as one PNG, a legend beside it naming them."""
+    figure = Figure(figsize=(9.5, 5.5))
     axis = figure.subplots()
     for name, points in lines.items():
         axis.plot([x for x, _, _ in points], [y for _, y, _ in points], marker="o", markersize=4, label=name)
@@ -83,7 +84,7 @@ def labelled_lines(
     axis.set_ylabel(ylabel)
     axis.set_title(title)
     axis.grid(alpha=0.3)
-    axis.legend()
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     figure.tight_layout()
     _save(figure, path)
 
@@ -139,6 +140,11 @@ def _fitting_panels(count: int, width: int, scale: int) -> tuple[int, float]:
     room = MAX_WIDTH / _DPI
     across = 2 if count > 1 and width / _DPI <= room / 2 - 0.3 else 1
     return across, min(scale / _DPI, (room / across - 0.3) / width)
+
+
+def _two_digits(value: float) -> str:
+    """0.00 for what rounds to it from below, too."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _save(figure: Figure, path: Path) -> None:

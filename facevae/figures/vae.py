@@ -1,15 +1,15 @@
 """The pictures of an evaluation: unseen faces, reconstructed and edited, and samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from facevae.data.arrays import VaeArrays
 from facevae.data.labels import most_balanced
 from facevae.evaluation.edits import EditVerdict
+from facevae.evaluation.plausibility import possible
 from facevae.evaluation.vae import Models, VaeEvaluation, VaeReport
 from facevae.figures.base import bars, heat_map, labelled_lines
 from facevae.figures.sheets import image_sheet
@@ -17,6 +17,7 @@ from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means
 from facevae.latents.mixture import prior_draws
 from facevae.latents.residual import residual_edit
+from facevae.latents.vectors import AttributeVectors
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes, from_bytes
 
@@ -32,9 +33,10 @@ def draw_pictures(
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
-    """Write all pictures into `folder`: reconstructions, what the judge loses on them by attribute, samples of both
-    kinds, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, a sheet of strengths per
-    chosen attribute, and the ways of editing side by side. What was not measured has no picture.
+    """Write all pictures into `folder`: reconstructions, what the judge loses on them by attribute, samples from the
+    mixture and from the prior, the judge's verdicts on edits, by attribute, by strength and as a matrix of changes, a
+    sheet of strengths per chosen attribute, and the ways of editing side by side. Edits are shown on faces that can
+    have the attribute, as they are judged (see `plausibility`). What was not measured has no picture.
     """
     vae, vectors = models.vae, models.vectors
     images, labels = arrays.images["test"], arrays.attributes["test"]
@@ -43,32 +45,22 @@ def draw_pictures(
     reconstructions = as_bytes(decode_all(vae, posterior_means(vae, faces, device), device))
     image_sheet(folder / "reconstructions.png", [faces, reconstructions], ["unseen face", "reconstruction"])
 
-    for name, source, z in (
-        ("prior_samples", "prior", prior_draws(vae.settings.latent_dim, settings.samples, settings.seed)),
-        ("mixture_samples", "mixture", models.mixture.sample(settings.samples, settings.seed)),
-    ):
-        samples = as_bytes(decode_all(vae, z, device))
-        rows = [samples[start : start + 8] for start in range(0, len(samples), 8)]
-        image_sheet(folder / f"{name}.png", rows, [], title=f"samples from the {source}")
+    _samples_sheet(folder / "samples.png", models, report.metrics.get("frechet", {}), settings, device)
 
     asked = settings.attributes
     if asked is None:
         asked = most_balanced(arrays.attributes["train"], arrays.attribute_names, _CHOSEN)
+    able = possible(labels, arrays.attributes["train"], arrays.attribute_names, vectors.context)
     for attribute in asked:
         column = arrays.attribute_names.index(attribute)
-        lacking = images[np.flatnonzero(labels[:, column] == 0)[: settings.faces]]
-        if len(lacking):
-            _strength_sheet(
-                folder / f"{attribute}.png",
-                vae,
-                lacking,
-                torch.from_numpy(vectors.of(attribute)),
-                attribute,
-                settings,
-                device,
-            )
+        rows = shown_faces(labels[:, column], able[:, column], settings.faces)
+        if len(rows):
+            title = attribute.replace("_", " ")
+            if (labels[:, column] == 0).sum() > ((labels[:, column] == 0) & able[:, column]).sum():
+                title += f" (only on faces that could have it, as far as {', '.join(vectors.context)} tells)"
+            _strength_sheet(folder / f"{attribute}.png", vae, images[rows], vectors, attribute, title, settings, device)
 
-    _ways_sheet(folder / "ways.png", models, arrays, asked, settings, device)
+    _ways_sheet(folder / "ways.png", models, arrays, asked, able, settings, device)
 
     _, retention = report.tables["attributes"]
     if retention:
@@ -114,6 +106,7 @@ def _ways_sheet(
     models: Models,
     arrays: VaeArrays,
     attributes: Sequence[str],
+    able: np.ndarray,
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
@@ -123,7 +116,7 @@ def _ways_sheet(
     rows, titles = [], []
     for attribute in attributes:
         column = arrays.attribute_names.index(attribute)
-        lacking = np.flatnonzero(labels[:, column] == 0)[: settings.faces]
+        lacking = shown_faces(labels[:, column], able[:, column], settings.faces)
         if not len(lacking):
             continue
         given = settings.strength
@@ -161,14 +154,56 @@ def _strength_sheet(
     path: Path,
     vae: Vae,
     images: np.ndarray,
-    vector: Tensor,
+    vectors: AttributeVectors,
     attribute: str,
+    title: str,
     settings: VaeEvaluation,
     device: torch.device,
 ) -> None:
     """A row per unseen face without the attribute: the face, its reconstruction, its edits by strength."""
-    z = posterior_means(vae, images, device)
-    strengths = [0.0, *settings.strengths]
-    columns = [images, *(as_bytes(decode_all(vae, edit(z, vector, strength), device)) for strength in strengths)]
-    titles = ["unseen face", "reconstruction", *(f"strength {strength:g}" for strength in settings.strengths)]
-    image_sheet(path, [np.stack(row) for row in zip(*columns, strict=True)], [], titles, attribute.replace("_", " "))
+    z, vector = posterior_means(vae, images, device), torch.from_numpy(vectors.of(attribute))
+    titles, strengths = strength_columns(settings.strengths, vectors.recommendation(attribute).strength)
+    columns = [images, *(as_bytes(decode_all(vae, edit(z, vector, strength), device)) for strength in (0, *strengths))]
+    rows = [np.stack(row) for row in zip(*columns, strict=True)]
+    image_sheet(path, rows, [], ["unseen face", "reconstruction", *titles], title)
+
+
+def strength_columns(strengths: Sequence[float], recommended: float) -> tuple[list[str], list[float]]:
+    """The titles and strengths of a sheet's edits: those of all sheets, then the one recommended for its attribute.
+
+    It has a column of its own in the same place of every sheet, be it larger than the others or one of them.
+    """
+    titles = [*(f"strength {strength:g}" for strength in strengths), f"recommended: {recommended:g}"]
+    return titles, [*strengths, recommended]
+
+
+def shown_faces(labels: np.ndarray, able: np.ndarray, most: int) -> np.ndarray:
+    """Numbers of the first `most` faces known to lack an attribute that can have it, (n,) twice -> (at most `most`,).
+
+    Where none can, of those that lack it.
+    """
+    lacking = labels == 0
+    return np.flatnonzero(lacking & able if (lacking & able).any() else lacking)[:most]
+
+
+def _samples_sheet(
+    path: Path, models: Models, frechet: Mapping[str, float], settings: VaeEvaluation, device: torch.device
+) -> None:
+    """Samples from the mixture, then as many from the prior, with their Frechet distances where these are known.
+
+    In one picture: what the prior gives looks like a fault of the autoencoder unless one sees that it is not.
+    """
+    rows: list[np.ndarray] = []
+    titles: list[str] = []
+    words: list[str] = []
+    for source, z in (
+        ("mixture", models.mixture.sample(settings.samples, settings.seed)),
+        ("prior", prior_draws(models.vae.settings.latent_dim, settings.samples, settings.seed)),
+    ):
+        samples = as_bytes(decode_all(models.vae, z, device))
+        found = [samples[start : start + 8] for start in range(0, len(samples), 8)]
+        rows, titles = rows + found, titles + [source] * len(found)
+        distance = frechet.get(f"{source}_samples")
+        words.append(source if distance is None else f"{source} (Frechet distance {distance:.2f})")
+    better, other = words
+    image_sheet(path, rows, titles, title=f"samples: from the {better}, to be used, and from the {other}, to compare")
