@@ -62,8 +62,8 @@ def measure(name: str, find: Find, faces: np.ndarray, count: int, seed: int, ova
     """A line: the share that was found, how far off, how long on one core."""
     import cv2
 
-    from facevae.alignment.pictures import place_face
     from facevae.alignment.similarity import corner_error
+    from facevae.finding.pictures import place_face
 
     cv2.setNumThreads(1)
     errors, seconds = [], []
@@ -84,7 +84,7 @@ def measure(name: str, find: Find, faces: np.ndarray, count: int, seed: int, ova
 
 def of_no_face(find: Find, faces: np.ndarray, count: int, seed: int) -> str:
     """How many pictures without a face are taken for one."""
-    from facevae.alignment.pictures import no_face
+    from facevae.finding.pictures import no_face
 
     wrong = sum(find(no_face(faces, number, SIZE, seed)) is not None for number in range(count))
     return f"without a face: {wrong} of {count} taken for one"
@@ -109,9 +109,9 @@ def main(
     scratch: Annotated[Path, typer.Option(help="Where the large photograph is put.")] = Path(".checkpoints/photograph"),
 ) -> None:
     """Find faces in composite photographs, by the aligner and by YuNet's five points; print a line for each."""
-    from facevae.alignment.pictures import place_face
     from facevae.core.files import scratch_folder
     from facevae.data.aligned import read_aligned
+    from facevae.finding.pictures import place_face
 
     partitions = celeba / "list_eval_partition.txt"
     data = read_aligned(celeba / "img_align_celeba.zip", partitions, ("test",), count, None, 1)

@@ -26,6 +26,7 @@ ROOMS = (
     "celeba",
     "drawing",
     "alignment",
+    "finding",
     "sources",
     "data",
     "preparation",

@@ -182,8 +182,8 @@ def denoising(models: ModelFolder, images: np.ndarray) -> Figures:
 
 def faces_found(models: ModelFolder, images: np.ndarray) -> Figures:
     """Of composite photographs how many faces are found, and how far their frames' corners are off."""
-    from facevae.alignment.pictures import no_face, place_face
     from facevae.alignment.similarity import corner_error
+    from facevae.finding.pictures import no_face, place_face
 
     errors, wrong = [], 0
     for number in track(range(_PICTURES), _PICTURES, "composite photographs", "pictures"):

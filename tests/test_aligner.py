@@ -13,12 +13,12 @@ from raw_data import make_raw, one_line
 from torch import nn
 
 from facevae.alignment.boxes import find_boxes
-from facevae.alignment.finder import Face, FaceFinder
-from facevae.alignment.pictures import no_face, place_face
 from facevae.alignment.similarity import compose, corner_error, inverse, moved, scale_of, similarity, turn_of
 from facevae.alignment.textures import texture
 from facevae.alignment.views import VIEW, Pyramid, cut_out
 from facevae.evaluation.aligner import as_function, load_finder
+from facevae.finding.finder import Face, FaceFinder
+from facevae.finding.pictures import no_face, place_face
 from facevae.imaging.frames import SquareFrame
 from facevae.inference.framing import Framing
 from facevae.inference.portrait_frame import PortraitFrame

@@ -9,8 +9,8 @@ from skimage.data import astronaut, coins
 
 from facevae.alignment.boxes import decode, find_boxes, thin_out
 from facevae.alignment.onnx_runtime import YUNET
-from facevae.alignment.pictures import place_face
 from facevae.alignment.textures import texture
+from facevae.finding.pictures import place_face
 
 ALIGNED = astronaut()[20:238, 135:313]
 

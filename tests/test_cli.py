@@ -30,11 +30,11 @@ from raw_data import encoded, files_below, photo
 from typer.main import get_command
 
 from bench.rooms import ROOT
-from facevae.alignment.composite import composite, square_matrix
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import load_arrays, save_arrays
+from facevae.finding.composite import composite, square_matrix
 from facevae.imaging import unread
 from facevae.imaging.codec import FORMATS, encode_png
 from facevae.inference import image_files

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facevae.alignment.composite import FADE, composite, placed, square_matrix
+from facevae.finding.composite import FADE, composite, placed, square_matrix
 
 RANDOM = np.random.default_rng(0)
 PHOTOGRAPH = RANDOM.uniform(0.3, 0.7, (90, 120, 3)).astype(np.float32)

@@ -5,7 +5,7 @@ import pytest
 from colour_models import COLOURS, pictures
 from onnx_models import write_judge, write_pixels
 
-from facevae.alignment.composite import square_matrix
+from facevae.finding.composite import square_matrix
 from facevae.inference.editing import Editor, add_change
 from facevae.inference.faces import Faces
 from facevae.inference.models import ModelFolder

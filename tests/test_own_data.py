@@ -197,6 +197,7 @@ def test_rows_that_name_images_in_their_own_way(tmp_path, people):
             take(tmp_path, people, table(tmp_path, "image,A", wrong))
 
 
+@pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="this locale's files have no accents")
 def test_accents_composed_otherwise(tmp_path):
     """A CSV from Windows or Linux (composed), files from an old Mac (letter and accent apart)."""
     composed, apart = (unicodedata.normalize(form, "Zoë/1.jpg") for form in ("NFC", "NFD"))

@@ -11,8 +11,8 @@ from PIL import Image
 from raw_data import one_line, photo
 
 import facevae
-from facevae.alignment.finder import Face
 from facevae.alignment.similarity import compose, similarity
+from facevae.finding.finder import Face
 from facevae.imaging.codec import encode_png
 from facevae.inference.faces import Faces
 from facevae.latents.mixture import Mixture, prior_draws, save_mixture

@@ -1,4 +1,4 @@
-"""Faces found in pictures of any size, brought to the aligned images' frame and back; pictures to learn and measure on.
+"""The geometry of faces in pictures: transforms, views cut out of a picture, boxes around faces, pictures without any.
 
-Imports no other room.
+What the aligner's training needs of it and nothing else. Imports no other room.
 """

@@ -9,11 +9,11 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from pydantic import Field
 
-from facevae.alignment.finder import Face, FaceFinder
-from facevae.alignment.pictures import no_face, place_face
 from facevae.alignment.similarity import compose, corner_error, corners, moved
 from facevae.core.params import Section
 from facevae.core.tensor_files import readable
+from facevae.finding.finder import Face, FaceFinder
+from facevae.finding.pictures import no_face, place_face
 from facevae.jobs.progress import track
 from facevae.models.aligner import Aligner, from_metadata
 from facevae.nn.model_files import load_model

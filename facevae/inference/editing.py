@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from facevae.alignment.composite import composite
+from facevae.finding.composite import composite
 from facevae.inference.models import ModelFolder
 from facevae.inference.photographs import Photograph
 from facevae.inference.pixels import as_bytes, unit_floats

@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from facevae.alignment.finder import Face
 from facevae.alignment.similarity import compose, scale_of
 from facevae.alignment.views import Pyramid, cut_out
 from facevae.core.errors import FacevaeError
+from facevae.finding.finder import Face
 from facevae.inference.face_choice import check_face
 from facevae.inference.models import ModelFolder
 

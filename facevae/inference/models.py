@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from facevae.alignment.finder import FaceFinder
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import readable
+from facevae.finding.finder import FaceFinder
 from facevae.inference.denoising import Denoiser
 from facevae.inference.networks import Network, open_network
 from facevae.inference.pixels import unit_floats

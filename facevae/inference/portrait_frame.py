@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from facevae.alignment.composite import square_matrix
 from facevae.core.errors import FacevaeError
+from facevae.finding.composite import square_matrix
 from facevae.imaging.codec import fitted_size, resize_to_fill
 from facevae.imaging.frames import RESAMPLES, SquareFrame
 

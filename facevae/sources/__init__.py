@@ -1,4 +1,4 @@
 """Where the raw data come from: drawn, CelebA's own files, a person's folder; downloads.
 
-Imports core, jobs, imaging, celeba, drawing and alignment.
+Imports core, jobs, imaging, celeba, drawing, alignment and finding.
 """

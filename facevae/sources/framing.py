@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facevae.alignment.finder import Face
-from facevae.alignment.shipped import shipped_finder
 from facevae.alignment.views import Pyramid, cut_out
+from facevae.finding.finder import Face
+from facevae.finding.shipped import shipped_finder
 
 LEAST_SCALE = 0.5
 """Pixels of a photograph for each of the frame, at least: a smaller face would be blown up too far."""

@@ -3,8 +3,8 @@
 import json
 from functools import cache
 
-from facevae.alignment.finder import FaceFinder
 from facevae.alignment.onnx_runtime import ALIGNER, FACTS, import_onnxruntime, session_options
+from facevae.finding.finder import FaceFinder
 
 
 @cache
