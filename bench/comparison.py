@@ -21,6 +21,7 @@ import typer
 import yaml
 
 from bench.verify import copy_project, project_files, run_pipeline, set_params
+from facevae.app.presets import read_settings, text_of
 from facevae.core.command import run
 from facevae.core.errors import FacevaeError
 from facevae.core.files import write_json
@@ -40,7 +41,8 @@ DEFAULT_STAGES: dict[str, tuple[str, ...]] = {
 class Row:
     """A row: what it shows, the changes to params.yaml as `dvc exp run -S` takes them, the stage that measures it.
 
-    `tables`: those of the stage's CSV files that are kept beside its metrics.
+    `setting`: the named settings that it changes, or None for the project's params.yaml. `tables`: those of the stage's
+    CSV files that are kept beside its metrics.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Row:
     changes: tuple[str, ...]
     target: str
     tables: tuple[str, ...] = ()
+    setting: str | None = None
 
 
 def main(
@@ -71,19 +74,18 @@ def main(
     chosen = choose(read_rows(ROWS), rows or [])
     if show:
         for row in chosen:
-            print(f"{row.name}: {row.what}\n  " + " ".join(row.changes))
+            of = f"to the settings {row.setting}: " if row.setting else ""
+            print(f"{row.name}: {row.what}\n  {of}{' '.join(row.changes) or 'no changes'}")
         return
     if celeba is None or not celeba.is_dir():
         raise FacevaeError(
             where="--celeba", expected="the directory with CelebA's files", found=str(celeba), fix="give it"
         )
     project = Path()
-    params = (project / "params.yaml").read_bytes()
     with _folder(work) as folder:
         copy_project(project, project_files(project), folder)
         for row in chosen:
-            (folder / "params.yaml").write_bytes(params)
-            set_params(folder, [f"download.celeba.path={celeba.resolve()}", *row.changes])
+            write_params(project, row, folder, [f"download.celeba.path={celeba.resolve()}"])
             seconds = run_pipeline(folder, [row.target])
             write_json(MEASURED / f"{row.name}.json", measured(folder, row, seconds))
             print(f"{MEASURED / row.name}.json", flush=True)
@@ -95,7 +97,7 @@ def read_rows(path: Path) -> list[Row]:
     return [
         Row(
             name, table, row["what"], (*body["base"], *row.get("changes", [])), body["target"],
-            tuple(body.get("tables", [])),
+            tuple(body.get("tables", [])), body.get("setting"),
         )
         for table, body in tables.items()
         for name, row in body["rows"].items()
@@ -111,12 +113,24 @@ def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     return [known[name] for name in names] if names else list(rows)
 
 
+def write_params(project: Path, row: Row, folder: Path, more: Sequence[str] = ()) -> None:
+    """Write the row's parameters to the folder's params.yaml: those of the project, with `more` changes and its own."""
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    if row.setting:
+        params = text_of(read_settings(project / "settings")[row.setting])
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    set_params(folder, [*more, *row.changes])
+
+
 def measured(folder: Path, row: Row, seconds: dict[str, float]) -> dict[str, Any]:
-    """The metrics and tables that the row's stage wrote, and how long the training took, if it ran."""
+    """The metrics and tables that the row's stage wrote, the last epoch, and how long the training took, if it ran."""
     found: dict[str, Any] = {"changes": list(row.changes), **kept(folder / "results" / row.target, row.tables)}
     training = row.target.replace("evaluate", "train")
     if training in seconds:
         found["training_seconds"] = round(seconds[training])
+    history = folder / "results" / training / "history.csv"
+    if history.is_file():
+        found["last_epoch"] = _rows(history)[-1]
     return found
 
 

@@ -10,9 +10,9 @@ import yaml
 from project_copy import tracked_files
 from raw_data import one_line
 
-from bench.comparison import DEFAULT, DEFAULT_STAGES, MEASURED, ROWS, choose, main, measured, read_rows
+from bench.comparison import DEFAULT, DEFAULT_STAGES, MEASURED, ROWS, choose, main, measured, read_rows, write_params
 from bench.rooms import ROOT
-from bench.verify import set_params
+from facevae.app.presets import read_settings
 from facevae.celeba.splits import DaeCache
 from facevae.core.errors import FacevaeError
 from facevae.core.files import write_json
@@ -28,9 +28,8 @@ PAGE = ROOT / "docs/results.md"
 
 @pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
 def test_every_row_is_settings_that_its_stages_take(row, tmp_path):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
     before = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    set_params(tmp_path, row.changes)
+    write_params(ROOT, row, tmp_path)
     params = tmp_path / "params.yaml"
     if row.target == "evaluate_dae":
         for key, model in (("dae", DaeSettings), ("cache_arrays.dae", DaeCache), ("evaluate_dae", DaeEvaluation)):
@@ -47,6 +46,19 @@ def test_rows_are_named_once_and_a_tables_changes_come_first():
     assert len({row.name for row in KNOWN}) == len(KNOWN)
     row = next(row for row in KNOWN if row.name == "dae-default")
     assert row.changes[0] == "download.source=celeba" and row.changes[-1] == "dae.epochs=27"
+
+
+def test_a_row_changes_the_named_settings_of_its_table(tmp_path):
+    named = read_settings(ROOT / "settings")["photographs"]
+    written = {}
+    for name in ("photographs-vae", "photographs-vae-beta20"):
+        write_params(ROOT, choose(KNOWN, [name])[0], tmp_path, ["download.celeba.path=/data/celeba"])
+        written[name] = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+        assert written[name]["download"]["celeba"]["path"] == "/data/celeba"
+    assert written["photographs-vae"]["vae"] == named["vae"]
+    assert written["photographs-vae-beta20"]["vae"] == {
+        **named["vae"], "latent_dim": 128, "beta": 20.0, "feature_weight": 2.0, "epochs": 52,
+    }  # fmt: skip
 
 
 def test_rows_are_chosen_by_name_and_all_for_none():
@@ -71,6 +83,10 @@ def test_what_is_kept_of_a_row(tmp_path):
         "training_seconds": 61,
     }
     assert "training_seconds" not in measured(tmp_path, row, {"evaluate_dae": 5.0})
+    history = tmp_path / "results/train_dae/history.csv"
+    history.parent.mkdir()
+    history.write_text("epoch,valid_loss\n1,0.5\n2,0.25\n")
+    assert measured(tmp_path, row, {})["last_epoch"] == {"epoch": 2.0, "valid_loss": 0.25}
 
 
 def test_tables_are_kept_beside_the_metrics(tmp_path):

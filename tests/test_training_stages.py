@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from metric_names import assert_listed
-from model_data import LISTS, NAMES, SPLITS, make_dae_arrays, make_pairs, make_params, make_vae_arrays
+from model_data import LISTS, NAMES, SIZE, SPLITS, make_dae_arrays, make_pairs, make_params, make_vae_arrays
 from PIL import Image
 from raw_data import files_below, one_line
 
+from bench.comparison import Row
+from bench.tries import autoencoder
 from facevae.celeba.pairs import write_pairs
 from facevae.core.command import run
 from facevae.latents.mixture import load_mixture
@@ -638,3 +641,20 @@ def test_the_command_line(project, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert ended.value.code == 1 and out == "" and err.startswith("error: nowhere/manifest.json: expected cached")
     assert err.count("\n") == 1
+
+
+def test_given_weights_are_measured_as_the_stage_measures_them(finished, tmp_path):
+    """bench.tries leaves out the edits; all else is what stage evaluate_vae finds, and train_vae's history."""
+    params = make_params(tmp_path)
+    crop = {"crop_pad": {"vae": {"images": None, "crop": SIZE, "size": SIZE, "resample": "box"}}}
+    params.write_text(f"{params.read_text()}{yaml.safe_dump(crop)}")
+    row, models = Row("a", "table", "what", (), "evaluate_vae"), finished / "models"
+    weights, judge = models / "vae.safetensors", models / "judge.safetensors"
+    found = autoencoder(row, params, weights, judge, finished / "data/vae/arrays")
+    expected = Project(finished).metrics("evaluate_vae")
+    assert set(found["metrics"]) == {"vae", "frechet", "probe"}
+    for group, values in found["metrics"].items():
+        assert values == {name: pytest.approx(expected[group][name], abs=1e-6) for name in values}
+    with (finished / "results/train_vae/history.csv").open(encoding="utf-8") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert found["last_epoch"]["valid_mse"] == pytest.approx(float(last["valid_mse"]), rel=1e-4)
