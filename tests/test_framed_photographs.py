@@ -5,6 +5,7 @@ import io
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from raw_data import encoded, files_below, make_params, one_line
 from skimage.data import astronaut
 
+from facevae.alignment.finder import Face
 from facevae.alignment.shipped import shipped_finder
 from facevae.alignment.similarity import compose, corner_error, inverse, moved, similarity
 from facevae.alignment.textures import texture
@@ -29,6 +31,7 @@ from facevae.celeba.tables import (
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
 from facevae.jobs import workers as jobs_workers
+from facevae.sources import framing
 from facevae.sources.fingerprint import fingerprint_inputs
 from facevae.sources.framing import frame_face
 from facevae.sources.photos import CELEBA_SIZE
@@ -175,10 +178,24 @@ def test_what_cannot_be_framed_is_left_out_with_the_reason(tmp_path, capsys):
     assert skipped["half.png"] in ("a face that the photograph's border cuts off", "no face is found in it")
     assert skipped["strip.png"] == skipped["tiny.png"] == "no face is found in it"
     images, said = packed(raw), rows(raw / CHANGES)
-    assert said["both.png"].startswith("framed by the largest whole one of 2 faces: ")
+    assert said["both.png"].startswith("framed by the main one of 2 faces: ")
     assert psnr_db(images["both.jpg"], images["whole.jpg"]) > 24
     assert psnr_db(images["half_and_whole.jpg"], images["whole.jpg"]) > 18
     assert any("several faces in" in line for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("scales", "logits", "chosen"), [((2.0, 1.8), (5, 9), 1), ((2.0, 1.8), (9, 5), 0), ((2.0, 1.5), (5, 9), 0)]
+)
+def test_of_faces_nearly_as_large_the_likeliest_is_taken(monkeypatch, scales, logits, chosen):
+    faces = [
+        Face(similarity(200, 100, math.log(scale), 0), CELEBA_SIZE, logit, 1)
+        for scale, logit in zip(scales, logits, strict=True)
+    ]
+    finder = SimpleNamespace(faces=lambda photograph: faces, frame=CELEBA_SIZE)
+    monkeypatch.setattr(framing, "shipped_finder", lambda: finder)
+    words = framing.frame_face(texture(0, (900, 700), 1)).words
+    assert words == f"framed by the main one of 2 faces: turned by +0 degrees, scaled by {1 / scales[chosen]:.2f}"
 
 
 def test_damaged_files_stay_errors_and_no_face_at_all_is_one(tmp_path):

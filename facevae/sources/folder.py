@@ -83,7 +83,7 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
 
     An RGB JPEG, PNG or WebP that is upright is packed as it is, others become JPEGs. Images of one size keep it. Images
     of different sizes are scaled to cover CelebA's 178x218, and what sticks out is cut off evenly. With `align` the
-    largest whole face of each is framed in that size, and those without one are left out. Raises FacevaeError for
+    main face of each is framed in that size, and those without one are left out. Raises FacevaeError for
     images that can't be used, unless these are to be skipped, and if none is left.
     """
     source, plan = plan_folder(settings, workers)
@@ -99,7 +99,7 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
     _write_annotation(made, plan)
     if packed.several:
         several = numbered(packed.several, "photograph")
-        plan.notes.append(f"several faces in {several}: of each the largest whole one is taken")
+        plan.notes.append(f"several faces in {several}: the main one of each is taken")
     for line in (*describe(plan), *left_out(flaws)):
         print(line, flush=True)
     return len(plan.photos)

@@ -12,6 +12,10 @@ LEAST_SCALE = 0.5
 """Pixels of a photograph for each of the frame, at least: a smaller face would be blown up too far."""
 
 
+_NEARLY = 0.8
+"""A face with this share of the largest one's size counts as large as that."""
+
+
 class Framed(NamedTuple):
     """A face in the frame, (218, 178, 3) uint8; None: there is none that can be used.
 
@@ -24,7 +28,7 @@ class Framed(NamedTuple):
 
 
 def frame_face(photograph: np.ndarray) -> Framed:
-    """The largest whole face of a photograph (H, W, 3) uint8.
+    """The largest whole face of a photograph (H, W, 3) uint8; of ones nearly as large the likeliest.
 
     One of them: labels and persons are said of a photograph, and of the others' faces nobody has said anything.
     """
@@ -33,8 +37,9 @@ def frame_face(photograph: np.ndarray) -> Framed:
     whole = [face for face in faces if face.whole]
     if not whole or whole[0].scale < LEAST_SCALE:
         return Framed(None, _why_not(faces, whole, finder.frame), len(faces))
-    face = whole[0]
-    which = "its face" if len(faces) == 1 else f"the largest whole one of {len(faces)} faces"
+    # What the finder takes wrongly for a face, across two heads, say, is now and then a little larger than a true one.
+    face = max((one for one in whole if one.scale >= _NEARLY * whole[0].scale), key=lambda one: one.logit)
+    which = "its face" if len(faces) == 1 else f"the main one of {len(faces)} faces"
     words = f"framed by {which}: turned by {round(-face.degrees) or 0:+d} degrees, scaled by {1 / face.scale:.2f}"
     return Framed(cut_out(Pyramid(photograph), face.matrix, finder.frame), words, len(faces))
 
