@@ -1,13 +1,14 @@
 """The benchmarks run, say what they should, and count FLOPs right."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from bench import reading, training
+from bench import reading, spread, training
 from bench.cases import CASES, load_cases
 from bench.measuring import Stopwatch, flops_per_image
 from bench.rooms import ROOT
@@ -100,3 +101,42 @@ def test_sparse_file_is_an_array_of_zeros(tmp_path):
     reading.write_sparse(tmp_path / "a.npy", 3)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
     assert array.shape == (3, 128, 128, 3) and not array.any()
+
+
+def test_what_two_framings_have_in_common_by_numbers():
+    """Each is CelebA's own displacement and an error of its own; a constant offset is no spread."""
+    rng = np.random.default_rng(0)
+    own, *errors = (rng.normal(0, std, (20_000, 8)) for std in (3, 1, 5))
+    one, other, common = spread.shared(own + errors[0] + 7, own + errors[1])
+    # Of a corner, in x and y.
+    assert (one, other) == pytest.approx((math.sqrt(2 * 10), math.sqrt(2 * 34)), rel=0.02)
+    assert common == pytest.approx(math.sqrt(2) * 3, rel=0.03)
+    assert spread.shared(errors[0], -errors[0])[2] == 0
+
+
+def test_frames_by_points_by_hand():
+    face = np.array([[69, 111], [108, 111], [88, 135], [72, 152], [105, 152.0]])
+    # Faces that were put 4 pixels to the left and to the right: so were their frames.
+    way = np.array([4, 0])
+    found = spread.by_points(np.stack([face - way, face + way]), (178, 218))
+    assert found == pytest.approx(np.array([[-4, 0] * 4, [4, 0] * 4]), abs=1e-6)
+    assert spread.corner_ways(found) == pytest.approx([4, 4])
+
+
+def test_points_are_brought_back_from_their_views():
+    """A detector that sees a face's eyes and mouth by their colours, in views turned, enlarged and mirrored."""
+
+    class Detector:
+        def detect(self, image, details):
+            where = [np.argwhere((image[..., ::-1] == colour).all(-1)).mean(0)[::-1] + 0.5 for colour in marks]
+            left_to_right = sorted(where[:2], key=lambda place: place[0]), sorted(where[3:], key=lambda place: place[0])
+            points = [*left_to_right[0], where[2], *left_to_right[1]]
+            return np.array([[0.0] * 4 + [value for point in points for value in point]])
+
+    marks = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255]], np.uint8)
+    truth = np.array([[69, 111], [108, 115], [88, 135], [72, 152], [105, 150]])
+    face = np.zeros((218, 178, 3), np.uint8)
+    for (x, y), mark in zip(truth, marks, strict=True):
+        face[y - 3 : y + 3, x - 3 : x + 3] = mark
+    points, turn = spread.five_points(Detector(), face)
+    assert points == pytest.approx(truth, abs=0.3) and turn == pytest.approx(1, abs=0.03)
