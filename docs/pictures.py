@@ -98,10 +98,9 @@ def edits(results: Path) -> None:
 def strengths(results: Path) -> None:
     """Two attributes at rising strengths, as the autoencoder decodes them."""
     columns = {0: "face", 1: "decoded", 3: "0.5", 4: "1", 5: "1.5", 6: "2"}
-    sheets = [
-        Sheet(results / f"evaluate_vae/pictures/{name}.png", columns=8, rows=8, left=4, top=58)
-        for name in ("Smiling", "Eyeglasses")
-    ]
+    paths = [results / f"evaluate_vae/pictures/{name}.png" for name in ("Smiling", "Eyeglasses")]
+    # As many columns of 128 pixels as the width has: those that suit the attribute stand last.
+    sheets = [Sheet(path, columns=Image.open(path).width // 132, rows=8, left=4, top=58) for path in paths]
     rows = [[sheet.tile(row, column) for column in columns] for sheet in sheets for row in (3, 7)]
     compose("strengths", rows, 128, ["Smiling", "", "Eyeglasses", ""], list(columns.values()), left=112)
 

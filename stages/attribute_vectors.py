@@ -26,7 +26,7 @@ def main(
     Inputs: data/vae/arrays, data/vae/latents.safetensors, models/vae.safetensors, models/judge.safetensors.
 
     Outputs: models/attribute_vectors.safetensors; results/attribute_vectors: vectors.csv (images on each side, lengths,
-    stability, recommended strength), cosines.csv and cosines.png (of any two vectors).
+    stability, recommended strength; the kind that one_kind chose), cosines.csv and cosines.png (of any two vectors).
 
     Parameters: attribute_vectors (method: whose vectors edits use; ridge; conditional: attributes that no edit shall
     move; bootstrap: replicates of the stability; strengths, success, faces, context: how the strength is chosen; seed).
@@ -36,13 +36,15 @@ def main(
     from facevae.data.arrays import open_vae
     from facevae.evaluation.edits import Faces, check_judged
     from facevae.evaluation.plausibility import possible
-    from facevae.evaluation.strengths import recommend
+    from facevae.evaluation.strengths import choose_kinds, recommend
     from facevae.figures.base import heat_map
     from facevae.latents.attribute_vectors import (
+        UNKNOWN,
         VECTOR_COLUMNS,
         VectorSettings,
         cosine_table,
         cosines_of,
+        find_kinds,
         find_vectors,
         stability,
         vector_table,
@@ -65,11 +67,13 @@ def main(
     if critic is not None:
         able, mu = possible(labels["valid"], labels["train"], names, vectors.context), posteriors.mu["valid"]
         faces = Faces(vae.to(chosen), critic.to(chosen), mu, labels["valid"], names, chosen, possible=able)
+        kinds = find_kinds(posteriors.upright, labels["train"], names, vectors, settings)
+        vectors = choose_kinds(faces, vectors, kinds, settings)
         vectors = recommend(faces, vectors, settings)
     save_vectors(output, vectors)
     stable = stability(posteriors.upright, labels["train"], names, settings)
     rows = vector_table(vectors, labels["train"], names, stable)
-    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=("stability", "success_rate", "leakage"))
+    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=UNKNOWN)
     write_table(results / "cosines.csv", cosine_table(vectors), ("attribute", *vectors.names))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)

@@ -15,10 +15,14 @@ IMAGES = pictures([0, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2])
 NOBODY = np.zeros((4, 3), np.int8)
 
 
+def judged(labels=NOBODY, images=IMAGES):
+    mu = torch.from_numpy(images).flatten(1) / 255
+    return Faces(Pixels(), Judge(), mu, labels, COLOURS, torch.device("cpu"))
+
+
 def recommended(vectors, labels=NOBODY, images=IMAGES, **changes):
-    faces = Faces(Pixels(), Judge(), torch.from_numpy(images).flatten(1) / 255, labels, COLOURS, torch.device("cpu"))
     settled = settings(**({"strengths": [0.25, 1.0, 2.0, 3.0]} | changes))
-    found = recommend(faces, vectors, settled)
+    found = recommend(judged(labels, images), vectors, settled)
     assert found.names == vectors.names and found.method == vectors.method
     return found.recommended
 

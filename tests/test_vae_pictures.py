@@ -17,10 +17,14 @@ from facevae.latents.posteriors import Posteriors
 from facevae.latents.vectors import Recommendation
 
 
-def test_the_recommended_strength_has_the_last_column():
-    titles, strengths = strength_columns([-1.0, 1.0], 2.5)
-    assert strengths == [-1.0, 1.0, 2.5] and titles == ["strength -1", "strength 1", "recommended: 2.5"]
-    assert strength_columns([-1.0, 1.0], 1.0)[1] == [-1.0, 1.0, 1.0], "the same place in every sheet"
+def test_the_recommended_strength_and_one_kind_have_the_last_columns():
+    vectors = directions([Recommendation(2.5)], Red=[1, 0, 0])
+    columns = strength_columns(vectors, "Red", [-1.0, 2.5])
+    assert [title for title, *_ in columns] == ["strength -1", "strength 2.5", "recommended: 2.5"]
+    assert all(np.array_equal(vector, vectors.of("Red")) for _, vector, _ in columns)
+    title, vector, strength = strength_columns(replace(vectors, kinds={"Red": Recommendation(1.25)}), "Red", [1.0])[-1]
+    assert (title, strength) == ("one kind: 1.25", 1.25)
+    assert np.array_equal(vector, vectors.of("Red", "one_kind")) and not np.array_equal(vector, vectors.of("Red"))
 
 
 def test_the_faces_shown_lack_it_and_can_have_it():

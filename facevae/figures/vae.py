@@ -161,20 +161,28 @@ def _strength_sheet(
     device: torch.device,
 ) -> None:
     """A row per unseen face without the attribute: the face, its reconstruction, its edits by strength."""
-    z, vector = posterior_means(vae, images, device), torch.from_numpy(vectors.of(attribute))
-    titles, strengths = strength_columns(settings.strengths, vectors.recommendation(attribute).strength)
-    columns = [images, *(as_bytes(decode_all(vae, edit(z, vector, strength), device)) for strength in (0, *strengths))]
-    rows = [np.stack(row) for row in zip(*columns, strict=True)]
-    image_sheet(path, rows, [], ["unseen face", "reconstruction", *titles], title)
+    z, columns = posterior_means(vae, images, device), strength_columns(vectors, attribute, settings.strengths)
+    latents = [z, *(edit(z, torch.from_numpy(vector), strength) for _, vector, strength in columns)]
+    cells = [images, *(as_bytes(decode_all(vae, moved, device)) for moved in latents)]
+    titles = ["unseen face", "reconstruction", *(title for title, _, _ in columns)]
+    image_sheet(path, [np.stack(row) for row in zip(*cells, strict=True)], [], titles, title)
 
 
-def strength_columns(strengths: Sequence[float], recommended: float) -> tuple[list[str], list[float]]:
-    """The titles and strengths of a sheet's edits: those of all sheets, then the one recommended for its attribute.
+def strength_columns(
+    vectors: AttributeVectors, attribute: str, strengths: Sequence[float]
+) -> list[tuple[str, np.ndarray, float]]:
+    """Title, vector (D,) and strength of a sheet's edits: those of all sheets, then what suits its attribute.
 
-    It has a column of its own in the same place of every sheet, be it larger than the others or one of them.
+    The recommended strength has a column of its own in the same place of every sheet, be it larger than the others or
+    one of them; so has the vector to one kind of what the attribute is, where there is one.
     """
-    titles = [*(f"strength {strength:g}" for strength in strengths), f"recommended: {recommended:g}"]
-    return titles, [*strengths, recommended]
+    vector, recommended = vectors.of(attribute), vectors.recommendation(attribute).strength
+    columns = [(f"strength {strength:g}", vector, strength) for strength in strengths]
+    columns.append((f"recommended: {recommended:g}", vector, recommended))
+    if attribute in vectors.kinds:
+        strength = vectors.kinds[attribute].strength
+        columns.append((f"one kind: {strength:g}", vectors.of(attribute, "one_kind"), strength))
+    return columns
 
 
 def shown_faces(labels: np.ndarray, able: np.ndarray, most: int) -> np.ndarray:

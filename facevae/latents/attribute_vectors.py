@@ -25,14 +25,15 @@ from facevae.latents.directions import (
     project_out,
     regression,
 )
+from facevae.latents.kinds import kinds_of
 from facevae.latents.known import of_known
-from facevae.latents.vectors import METHODS, AttributeVectors, Method
+from facevae.latents.vectors import METHODS, AttributeVectors, Method, Recommendation
 
 
 class VectorSettings(Section):
     """Section `attribute_vectors`: the vectors, and how the recommended strengths are chosen.
 
-    `method`: whose vectors edits use; `ridge` of balanced, regression and empirical_bayes; `conditional`: attributes
+    `method`: whose vectors edits use; `ridge`: of all that solve for all attributes; `conditional`: attributes
     that no edit shall move; `bootstrap`: replicates for the stability. Recommended is the smallest of `strengths` with
     which the judge sees the attribute on `success` of `faces` validation faces, none of a kind that no image with the
     attribute is of, by the attributes in `context`; null: Male where it is one of them.
@@ -97,6 +98,20 @@ def find_vectors(
     return AttributeVectors(kept_names, found, settings.method, context=context)
 
 
+def find_kinds(
+    latents: Tensor, labels: np.ndarray, names: Sequence[str], vectors: AttributeVectors, settings: VectorSettings
+) -> dict[str, np.ndarray]:
+    """Vectors (K, D) to the kinds of those attributes that have kinds, see `kinds`: (N, D), (N, A), A names.
+
+    None where `conditional` holds attributes still: kinds would move them.
+    """
+    if settings.conditional or not vectors.names:
+        return {}
+    columns = [list(names).index(name) for name in vectors.names]
+    found = kinds_of(latents.numpy(), labels[:, columns], vectors.vectors["empirical_bayes"])
+    return {vectors.names[attribute]: rows for attribute, rows in found.items()}
+
+
 def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], settings: VectorSettings) -> Tensor:
     """Bootstrap stability of the vectors that edits use, (A,), in the order of `find_vectors`; NaN where unknown.
 
@@ -115,14 +130,17 @@ def stability(latents: Tensor, labels: np.ndarray, names: Sequence[str], setting
 
 VECTOR_COLUMNS = (
     "attribute", "images_with", "images_without", "stability", "strength", "success_rate", "leakage",
-    *(f"length_{method}" for method in METHODS),
+    *(f"length_{method}" for method in METHODS), "kind_strength", "kind_success_rate", "kind_leakage",
 )  # fmt: skip
+
+UNKNOWN = ("stability", "success_rate", "leakage", "kind_strength", "kind_success_rate", "kind_leakage")
+"""Those that may be empty."""
 
 
 def vector_table(vectors: AttributeVectors, labels: np.ndarray, names: Sequence[str], stable: Tensor) -> list[dict]:
     """A row for each attribute: how many images have it and have not; of the method that edits use the vector's
     stability, the recommended strength and what the judge said of it (empty where unknown); the length of the vector of
-    every method in the latent space.
+    every method in the latent space; and strength and verdict of the single kind that `one_kind` goes to, if it does.
     """
     rows = []
     for row, name in enumerate(vectors.names):
@@ -130,6 +148,8 @@ def vector_table(vectors: AttributeVectors, labels: np.ndarray, names: Sequence[
         found = {"attribute": name, "images_with": int((column == 1).sum()), "images_without": int((column == 0).sum())}
         found |= {"stability": float(stable[row]), **vars(choice)}
         found |= {f"length_{method}": float(np.linalg.norm(of[row])) for method, of in vectors.vectors.items()}
+        kind = vars(vectors.kinds.get(name, Recommendation(None)))
+        found |= {f"kind_{key}": value for key, value in kind.items()}
         rows.append({key: "" if value is None or value != value else value for key, value in found.items()})
     return rows
 
@@ -173,5 +193,7 @@ def estimate(method: str, ridge: float, latents: Tensor, labels: Tensor) -> Tens
     """
     if method in ("mean_difference", "linear_classifier"):
         return {"mean_difference": mean_differences, "linear_classifier": linear_classifier}[method](latents, labels)
-    with_ridge = {"balanced": balanced, "regression": regression, "empirical_bayes": empirical_bayes}
+    # Which kind the judge chooses: `evaluation.strengths.choose_kinds`. Until then it is the mean of all.
+    with_ridge = {"one_kind": empirical_bayes, "empirical_bayes": empirical_bayes}
+    with_ridge |= {"balanced": balanced, "regression": regression}
     return with_ridge[method](latents, labels, ridge)

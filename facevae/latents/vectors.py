@@ -1,7 +1,7 @@
 """Attribute vectors as they are kept: a file with their names, methods and strengths. NumPy alone."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,7 +12,7 @@ from facevae.celeba.attributes import SYNONYMS
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import load_arrays, readable, save_arrays
 
-Method = Literal["mean_difference", "balanced", "regression", "linear_classifier", "empirical_bayes"]
+Method = Literal["mean_difference", "balanced", "regression", "linear_classifier", "empirical_bayes", "one_kind"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -35,7 +35,8 @@ class AttributeVectors:
     """`vectors`: (A, D) float32 of each method, rows in the order of `names`; `method` is the one that edits use.
 
     `recommended`: for each name the strength to edit with, of `method`'s vector; `context`: the attributes by which it
-    was decided which faces can have which attribute.
+    was decided which faces can have which attribute; `kinds`: the attributes of which the method `one_kind` has the
+    vector to a single kind, how strongly to add it, and what the judge said of that.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,7 @@ class AttributeVectors:
     method: str
     recommended: tuple[Recommendation, ...] = ()
     context: tuple[str, ...] = ()
+    kinds: dict[str, Recommendation] = field(default_factory=dict)
 
     def of(self, attribute: str, method: str | None = None) -> np.ndarray:
         """The vector (D,) of an attribute. Raises FacevaeError if there is none of that name."""
@@ -106,6 +108,7 @@ def save_vectors(path: Path, vectors: AttributeVectors) -> None:
     metadata = {"kind": "attribute_vectors", "names": list(vectors.names), "method": vectors.method}
     metadata["context"] = list(vectors.context)
     metadata["recommended"] = [vars(choice) for choice in vectors.recommended]
+    metadata["kinds"] = {name: vars(choice) for name, choice in vectors.kinds.items()}
     save_arrays(path, vectors.vectors, metadata)
 
 
@@ -115,5 +118,6 @@ def load_vectors(path: Path) -> AttributeVectors:
     with readable(path):
         recommended = tuple(Recommendation(**choice) for choice in metadata.get("recommended", []))
         context = tuple(metadata.get("context", []))
+        kinds = {name: Recommendation(**choice) for name, choice in metadata.get("kinds", {}).items()}
         vectors = {method: array.astype(np.float32) for method, array in arrays.items()}
-        return AttributeVectors(tuple(metadata["names"]), vectors, metadata["method"], recommended, context)
+        return AttributeVectors(tuple(metadata["names"]), vectors, metadata["method"], recommended, context, kinds)
