@@ -63,9 +63,10 @@ def score_counterfactuals(
         if torch.equal(r0, r1):
             continue
         x0, x1, r0, r1 = (part.numpy() for part in (from_bytes(pair.without), from_bytes(pair.having), r0, r1))
-        edits = torch.cat([edit(z0, torch.from_numpy(vectors.of(pair.attribute, method)), 1.0) for method in METHODS])
+        methods = [method for method in METHODS if method in vectors.vectors]
+        edits = torch.cat([edit(z0, torch.from_numpy(vectors.of(pair.attribute, method)), 1.0) for method in methods])
         images = decode_all(vae, edits, device).split(len(z0))
-        edited = {method: image.numpy() for method, image in zip(METHODS, images, strict=True)}
+        edited = {method: image.numpy() for method, image in zip(methods, images, strict=True)}
         row = {"attribute": pair.attribute, "identities": len(pair.identities), "pixels": pixels}
         found.scores.extend(
             {**row, "method": method, "reference": reference, "explained_change": explained_change(image, r0, after)}

@@ -46,7 +46,7 @@ def compare_methods(scores: Rows, areas: Mapping[str, np.ndarray]) -> Rows:
             **({"attributes_above_0": sum(value > 0 for value in _explained(scores, method))} if scores else {}),
         }
         for method in METHODS
-        if not np.isnan(areas[method]).all()
+        if method in areas and not np.isnan(areas[method]).all()
     ]
 
 
