@@ -169,7 +169,9 @@ def test_imported_packages_are_declared(folder):
 
 
 # Of the room inference: what works with PyTorch by its nature.
-WITH_TORCH = {f"facevae.inference.{name}" for name in ("export", "tiling", "torch_modules", "torch_networks")}
+WITH_TORCH = {
+    f"facevae.inference.{name}" for name in ("export", "tiling", "torch_modules", "torch_networks", "torch_unet")
+}
 
 
 @pytest.mark.parametrize("module", [name for name in modules("facevae") if room_of(name) in ("inference", "app/cli")])

@@ -13,8 +13,8 @@ FADE = 0.2
 """Share of the frame's side over which a change fades to nothing at its border: less, and hair that turns blond shows
 the frame's corners before a bright wall. Eyes and mouth lie further inside."""
 
-# Rows of the photograph that are computed at a time: 12 megapixels then take 40 MB besides themselves.
-_ROWS = 64
+# Pixels of the photograph that are computed at a time: 12 megapixels then take 40 MB besides themselves.
+_AT_ONCE = 64 * 4000
 
 # Pixels a side to which a change is enlarged in one go; the rest, of what has no detail there, is bilinear.
 _LARGEST = 1024
@@ -70,8 +70,9 @@ def placed(
     pixels = min(max(1, round(side * scale)), max(side, _LARGEST))
     planes = [_scaled(plane, pixels) for plane in np.asarray(change, np.float32)]
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-    for first in range(top, bottom, _ROWS):
-        last = min(first + _ROWS, bottom)
+    rows = max(1, _AT_ONCE // max(1, right - left))
+    for first in range(top, bottom, rows):
+        last = min(first + rows, bottom)
         x, y = _in_frame(inverse, np.arange(left, right), np.arange(first, last))
         weight = _weight(x / side, y / side, fade, fading)
         # Pillow's matrix goes from the strip's pixels to the planes'.

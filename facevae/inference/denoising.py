@@ -1,5 +1,6 @@
 """A trained denoiser on images of any size: what does not fit into memory at once goes through it in tiles."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +11,17 @@ from facevae.core.errors import FacevaeError
 from facevae.inference.networks import Network
 from facevae.inference.photographs import Photograph, as_8_bits
 from facevae.inference.pixels import as_levels, unit_floats
+from facevae.inference.threads import in_threads
 from facevae.jobs.progress import track
 
-TILE = 640
-"""Side of a tile in pixels, without what it sees of its neighbours."""
+TILE = 800
+"""Longest side of a tile in pixels, without what it sees of its neighbours."""
+
+AT_ONCE = 2
+"""Tiles that are computed side by side, each by its share of the cores: see networks.py."""
+
+# Pixels of an image from which on it is cut in two for that, although one tile would do.
+_WORTH_TWO = 256 * 256
 
 # The 75th percentile of the absolute value of a standard normal number is the MAD's; its inverse gives sigma.
 _SIGMA_PER_MAD = 1.4826
@@ -65,23 +73,33 @@ class Denoiser:
             border = self._border((width, height))
             assert border is not None  # check_size
             padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
-            return self._answer(padded, self_ensemble)[border : border + height, border : border + width]
+            inside = slice(border, border + height), slice(border, border + width)
+            return self._answer(padded, self_ensemble, inside)
         multiple, halo = self.facts["multiple"], self.facts["reach"]
         padded = image
         if height % multiple or width % multiple:
             padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="reflect")
-        # Tiles begin where the network's strides do, else they would be computed on another grid.
-        step = max(multiple, tile // multiple * multiple)
-        corners = [(top, left) for top in range(0, height, step) for left in range(0, width, step)]
-        shown: Iterable[tuple[int, int]] = corners
-        if what and corners[1:]:
-            shown = track(corners, len(corners), what, "tiles")
+        # Tiles begin where the network's strides do, else they would be computed on another grid. Which tiles there are
+        # depends on the image alone and not on this machine's cores: so do the answer's last bits.
+        down, across = math.ceil(height / tile), math.ceil(width / tile)
+        if down == across == 1 and height * width >= _WORTH_TWO:
+            down, across = (2, 1) if height >= width else (1, 2)
+        rows, columns = (
+            math.ceil(side / parts / multiple) * multiple for side, parts in ((height, down), (width, across))
+        )
+        corners = [(top, left) for top in range(0, height, rows) for left in range(0, width, columns)]
         output = np.empty_like(padded)
-        for top, left in shown:
+
+        def fill(corner: tuple[int, int]) -> None:
+            top, left = corner
             above, before = max(0, top - halo), max(0, left - halo)
-            seen = padded[above : top + step + halo, before : left + step + halo]
-            answer = self._answer(seen, self_ensemble)
-            output[top : top + step, left : left + step] = answer[top - above :, left - before :][:step, :step]
+            seen = padded[above : top + rows + halo, before : left + columns + halo]
+            inside = slice(top - above, top - above + rows), slice(left - before, left - before + columns)
+            output[top : top + rows, left : left + columns] = self._answer(seen, self_ensemble, inside)
+
+        done: Iterable[None] = in_threads(fill, corners, AT_ONCE)
+        for _ in track(done, len(corners), what, "tiles") if what and corners[1:] else done:
+            pass
         return np.ascontiguousarray(output[:height, :width])
 
     def photograph(
@@ -109,12 +127,13 @@ class Denoiser:
         fits = across == down and across % 2 == 0 and 0 <= across // 2 <= min(size) // 10
         return across // 2 if fits else None
 
-    def _answer(self, image: np.ndarray, self_ensemble: bool) -> np.ndarray:
+    def _answer(self, image: np.ndarray, self_ensemble: bool, inside: tuple[slice, slice]) -> np.ndarray:
+        """The rows and columns `inside` of the denoised image."""
         batch = unit_floats(image[None])
         answer = self.network(batch)
         if self_ensemble:
             answer = (answer + self.network(np.ascontiguousarray(batch[..., ::-1]))[..., ::-1]) / 2
-        return as_levels(answer, image.dtype)[0]
+        return as_levels(answer[..., inside[0], inside[1]], image.dtype)[0]
 
 
 def noise_sigma(noisy: np.ndarray, denoised: np.ndarray) -> float:

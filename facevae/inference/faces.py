@@ -14,11 +14,16 @@ from facevae.inference.models import ModelFolder
 from facevae.inference.pixels import as_bytes
 from facevae.inference.portrait import Portrait, Wanted
 from facevae.inference.sets import resolve
+from facevae.inference.threads import in_threads
 from facevae.latents.arithmetic import lerp, slerp
 from facevae.latents.mixture import prior_draws
 
 if TYPE_CHECKING:
     import pandas
+
+
+# Bytes of photographs that are kept between finding the faces of all and editing the first.
+_KEPT = 2**25
 
 
 def load(models: str | Path = "celeba", device: str = "auto") -> "Faces":
@@ -93,18 +98,23 @@ class Faces:
     ) -> list[Callable[[], Portrait]]:
         """What opens each of these files, after faces have been found in all of them. Several threads may call them.
 
-        Each is read a second time then: a folder of photographs need not fit into memory.
+        Small photographs are kept until then; large ones are read a second time: a folder of them need not fit into
+        memory.
         """
-        framing, framed = Framing(self.models, frame, str(face)), []
-        for path in paths:
+        framing = Framing(self.models, frame, str(face))
+
+        def found(path: Path) -> tuple[Given, list[FramedFace]]:
             given = take(path)
-            framed.append(framing(given.photograph.visible(), path))
-        first = given if len(paths) == 1 else None
+            return given, framing(given.photograph.visible(), path)
 
-        def opener(path: Path, faces: list[FramedFace]) -> Callable[[], Portrait]:
-            return lambda: Portrait(self.models, first or take(path), faces)
+        def opener(path: Path, faces: list[FramedFace], kept: Given | None) -> Callable[[], Portrait]:
+            return lambda: Portrait(self.models, kept or take(path), faces)
 
-        return [opener(path, faces) for path, faces in zip(paths, framed, strict=True)]
+        made, room = [], _KEPT
+        for path, (given, faces) in zip(paths, in_threads(found, paths), strict=True):
+            room -= given.photograph.pixels.nbytes
+            made.append(opener(path, faces, given if room >= 0 or len(paths) == 1 else None))
+        return made
 
     def edit(
         self, image: Any, changes: Wanted | None = None, /, *, face: str | int = "largest", frame: Way = "auto",

@@ -21,6 +21,7 @@ import numpy as np
 
 from facevae.alignment.onnx_runtime import FACTS, import_onnxruntime, session_options
 from facevae.core.errors import FacevaeError
+from facevae.core.machine import available_cores
 from facevae.core.tensor_files import readable
 
 NAMES = ("encoder", "decoder", "denoiser", "aligner", "judge")
@@ -48,7 +49,7 @@ def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network
     onnxruntime = import_onnxruntime()
 
     try:
-        session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
+        session = onnxruntime.InferenceSession(path, _options(name), providers=_providers(device))
     except Exception as error:  # onnxruntime's own have no common class below it
         found = f"another ({_in_short(error)})"
         raise FacevaeError(where=path, expected="an ONNX file", found=found, fix=_MAKE_IT) from None
@@ -59,10 +60,14 @@ def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network
             where=path, expected=f"the {name} as ONNX", found=f"facts of kind {metadata.get('kind')!r}", fix=_MAKE_IT
         )
     (given,) = session.get_inputs()
+    options = onnxruntime.RunOptions()
+    if name == "denoiser":
+        # A large image's memory goes back when it is free, and not when the process ends.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def compute(batch: np.ndarray) -> np.ndarray:
         try:
-            return session.run(None, {given.name: batch})[0]
+            return session.run(None, {given.name: batch}, options)[0]
         except Exception as error:
             raise FacevaeError(
                 where=path, expected="a network that takes what its facts say, and memory enough for it",
@@ -93,10 +98,15 @@ def _in_short(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _options():
+def _options(name: str):
     options = session_options()
-    # Memory goes back when it is free: a large photograph's tiles would else stay until the end.
-    options.enable_cpu_mem_arena = False
+    if name == "denoiser":
+        # Two tiles at once, each on half of the cores, take less time than one on all. The arena packs a tile's
+        # activations, of up to 90 MB each, into a third of the memory that malloc takes for them.
+        options.intra_op_num_threads = max(1, available_cores() // 2)
+    else:
+        # Memory goes back when it is free.
+        options.enable_cpu_mem_arena = False
     return options
 
 

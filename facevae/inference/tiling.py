@@ -7,8 +7,9 @@ from torch import nn
 
 from facevae.models.dae import DaeArchitecture
 
-# Grey levels that what lies farther away may change: no level is rounded otherwise but by chance.
-_NOTICED = 0.1
+# Grey levels that what lies farther away may change: beside a seam one value in 200 is rounded to the next level, and
+# nothing else.
+_NOTICED = 0.5
 
 _SIDE = 64
 
@@ -18,7 +19,7 @@ def measured_reach(network: nn.Module, multiple: int, most: int) -> int:
     """How many pixels around one the network's answer depends on noticeably: a multiple of `multiple`, at most `most`.
 
     `network`: (1, 3, H, W) in [0, 1] -> the same. Seen on noise, which depends on its surroundings more than images do:
-    the answer to a square and so much around it is that to a larger image, to a tenth of a grey level. One `multiple`
+    the answer to a square and so much around it is that to a larger image, to half a grey level. One `multiple`
     more is added. By its architecture a network may look twice as far, through paths that carry next to nothing.
     """
     side = _SIDE // multiple * multiple or multiple

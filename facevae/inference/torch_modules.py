@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from facevae.alignment.views import VIEW
 from facevae.core.params import only_fields
 from facevae.inference.tiling import measured_reach, reach_of
+from facevae.inference.torch_unet import BlockedUnet
 from facevae.models import aligner, classifier, dae, vae
 from facevae.nn.model_files import load_model
 
@@ -36,11 +37,11 @@ class Decoder(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Images (N, 3, H, W) in [0, 1] -> the same without noise."""
+    """Images (N, 3, H, W) in [0, 1], of sides that are multiples of the network's -> the same without noise."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network = BlockedUnet(network) if isinstance(network, dae.UnetNetwork) else network
 
     def forward(self, images: Tensor) -> Tensor:
         return dae.denoise(self.network, images)

@@ -9,11 +9,10 @@ import typer
 
 from facevae.app.cli.options import Faces, FrameWay, Images, Models, Output
 from facevae.core.errors import FacevaeError
-from facevae.core.machine import available_cores
 from facevae.core.options import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from facevae.inference.portrait import Portrait
     from facevae.latents.vectors import AttributeVectors
@@ -91,6 +90,7 @@ def edit(
     from facevae.app.outputs import write_image
     from facevae.inference.faces import Faces
     from facevae.inference.models import ModelFolder
+    from facevae.inference.threads import in_threads
 
     faces = Faces(ModelFolder(models, device))
     faces.models.check_edits()
@@ -103,7 +103,8 @@ def edit(
     print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
     _warn_of_strengths(at)
 
-    def make(path: Path, target: Path, opener: "Callable[[], Portrait]") -> list[str]:
+    def make(call: "tuple[Path, Path, Callable[[], Portrait]]") -> list[str]:
+        path, target, opener = call
         portrait = opener()
         _warn_of_faces(path, portrait)
         said: list[str] = []
@@ -118,26 +119,8 @@ def edit(
             for number, framed in enumerate(portrait.faces)
         ]
 
-    for lines in _in_threads(make, list(zip(paths, targets, openers, strict=True))):
+    for lines in in_threads(make, list(zip(paths, targets, openers, strict=True))):
         print("\n".join(lines))
-
-
-def _in_threads(make: "Callable[..., list[str]]", calls: list[tuple]) -> "Iterator[list[str]]":
-    """What `make` returns for each of the calls, in order, as many at once as there are cores.
-
-    Networks, decoding and encoding leave Python's lock to the other threads. An error ends what has not begun.
-    """
-    if len(calls) == 1:
-        yield make(*calls[0])
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(available_cores())
-    try:
-        for future in [pool.submit(make, *call) for call in calls]:
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _named(vectors: "AttributeVectors", wanted: list[tuple[str, float | None]]) -> dict[str, float | None]:
