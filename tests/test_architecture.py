@@ -169,9 +169,7 @@ def test_imported_packages_are_declared(folder):
 
 
 # Of the room inference: what works with PyTorch by its nature.
-WITH_TORCH = {
-    f"facevae.inference.{name}" for name in ("export", "tiling", "torch_modules", "torch_networks", "torch_unet")
-}
+WITH_TORCH = {f"facevae.inference.{name}" for name in ("export", "tiling", "torch_modules", "torch_networks")}
 
 
 @pytest.mark.parametrize("module", [name for name in modules("facevae") if room_of(name) in ("inference", "app/cli")])

@@ -15,7 +15,7 @@ from facevae.inference.denoising import CLEAN, Denoiser, noise_sigma
 from facevae.inference.models import ModelFolder
 from facevae.inference.pixels import as_bytes, unit_floats
 from facevae.inference.tiling import measured_reach, reach_of
-from facevae.inference.torch_unet import BlockedUnet
+from facevae.inference.torch_modules import BlockedUnet
 from facevae.models.dae import denoise, make_network
 from facevae.training.dae import DaeSettings
 
