@@ -45,7 +45,7 @@ from facevae.inference.png import encode_planes
 from facevae.inference.portrait_frame import PortraitFrame
 from facevae.latents.arithmetic import edit
 from facevae.latents.mixture import Mixture, prior_draws, save_mixture
-from facevae.latents.residual import kept_change
+from facevae.latents.residual import kept_change, times_ahead
 from facevae.latents.vectors import AttributeVectors, Recommendation, save_vectors
 
 # The environment of a process that has nothing else; bytecode stays where the tests keep it (conftest.py).
@@ -111,8 +111,9 @@ def test_an_edit_is_the_photograph_and_the_change(facevae, folder, vae, vectors)
     out = facevae("edit", "ann.png", "-a", "Smiling=-0.7", "-a", "Wearing_Hat", "-o", "new.png")
     assert out.splitlines()[1] == "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png"
     z = vae.encode(framed("ann.png"))
-    moved = edit(edit(z, vectors.of("Smiling"), -0.7), vectors.of("Wearing_Hat"), 2.0)
-    change = kept_change(vae.decode(z), vae.decode(moved))[0]
+    times = times_ahead(np.array([2.0]))  # as far as the stronger of the two may go
+    ahead = edit(edit(z, vectors.of("Smiling"), -0.7 * times), vectors.of("Wearing_Hat"), 2.0 * times)
+    change = kept_change(vae.decode(z), vae.decode(ahead), times)[0]
     photograph = read_image(Path("ann.png"))
     expected = composite(photograph, square_matrix(0, 10, 40, 16), change)
     found = read_image(Path("new.png"))

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from facevae.latents.residual import change_mask, kept_change, residual_edit, smallest_strengths
+from facevae.latents.residual import change_mask, kept_change, residual_edit, smallest_strengths, times_ahead
 
 SIDE = 64
 RANDOM = np.random.default_rng(0)
+TWICE = np.array([2], np.float32)
 
 
 def with_patch(level, everywhere=0.0):
@@ -18,17 +19,17 @@ def with_patch(level, everywhere=0.0):
 
 def test_without_a_change_it_is_the_image_bit_for_bit():
     images, decoded = RANDOM.random((2, 2, 3, SIDE, SIDE), np.float32)
-    found = residual_edit(images, decoded, decoded)
+    found = residual_edit(images, decoded, decoded, TWICE.repeat(2))
     assert np.array_equal(found, images) and found.dtype == np.float32
 
 
 def test_a_large_change_is_added_to_the_image_and_a_small_one_is_not():
     images = RANDOM.random((1, 3, SIDE, SIDE), np.float32) * 0.2 + 0.4
     before = np.full_like(images, 0.5)
-    edited = residual_edit(images, before, before + with_patch(0.3, 0.01))
+    edited = residual_edit(images, before, before + 2 * with_patch(0.3, 0.001), TWICE)
     inside, outside = (..., slice(26, 38), slice(26, 38)), (..., slice(0, 8), slice(None))
     assert np.allclose(edited[:, 1][inside], images[:, 1][inside] + 0.3, atol=1e-6) and edited.dtype == np.float32
-    assert np.array_equal(edited[outside], images[outside]), "a hundredth everywhere is light, not the attribute"
+    assert np.array_equal(edited[outside], images[outside]), "a thousandth everywhere is light, not the attribute"
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -41,8 +42,21 @@ def test_the_mask_is_soft(sign):
 
 def test_the_sum_stays_in_the_range():
     images = np.full((1, 3, SIDE, SIDE), 0.9, np.float32)
-    edited = residual_edit(images, np.zeros_like(images), with_patch(0.5))
-    assert edited.max() == 1 and kept_change(np.zeros_like(images), with_patch(0.5)).max() == 0.5
+    nothing = np.zeros_like(images)
+    edited = residual_edit(images, nothing, with_patch(1.0), TWICE)
+    assert edited.max() == 1 and kept_change(nothing, with_patch(1.0), TWICE).max() == 0.5
+
+
+def test_edits_are_decoded_ahead_of_what_is_shown_up_to_a_strength_of_three():
+    strengths = np.array([0, 0.1, -1.5, 2, -2.5, 3, 1000])
+    found = times_ahead(strengths)
+    assert found.tolist() == pytest.approx([2, 2, 2, 1.5, 1.2, 1, 1]) and found.dtype == np.float32
+
+
+def test_each_face_gets_its_own_share():
+    ahead = np.concatenate([with_patch(0.4), with_patch(0.4)])
+    found = kept_change(np.zeros_like(ahead), ahead, np.array([2, 1], np.float32))
+    assert np.allclose(found[:, 1, 32, 32], [0.2, 0.4])
 
 
 def test_a_weak_edit_is_kept_where_a_strong_one_is():
@@ -53,7 +67,7 @@ def test_a_weak_edit_is_kept_where_a_strong_one_is():
 @pytest.mark.parametrize("side", [1, 2, 16])
 def test_images_of_any_size(side):
     change = np.full((2, 3, side, side), 0.5, np.float32)
-    found = kept_change(np.zeros_like(change), change)
+    found = kept_change(np.zeros_like(change), 2 * change, TWICE.repeat(2))
     assert np.allclose(found, change) and found.dtype == np.float32
 
 

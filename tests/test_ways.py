@@ -28,12 +28,19 @@ IMAGES = pictures([0, 1, 4], [1, 1, 4], [0, 1, 2])
 LABELS = np.array([[0, 1, 1], [0, 1, 1], [0, 1, 0]], np.int8)
 
 
-def judged(strength, searched=0, regions=None, most=9, asked="Red", vector=(1.0, 0, 0)):
+class Squares(Pixels):
+    """Its decoder squares: a change twice as strong is more than twice as large."""
+
+    def decode(self, z):
+        return super().decode(z) ** 2
+
+
+def judged(strength, searched=0, regions=None, most=9, asked="Red", vector=(1.0, 0, 0), vae=Pixels):
     seen = IMAGES[:, 0, 0] / 255
     latents, embeddings = torch.from_numpy(seen).float(), torch.from_numpy(seen).float()
     judge = Judge()
     faces = Faces(
-        Pixels(), judge, latents, LABELS, COLOURS, CPU, embed=judge.embedding, persons=embeddings
+        vae(), judge, latents, LABELS, COLOURS, CPU, embed=judge.embedding, persons=embeddings
     )  # fmt: skip
     ways = Ways(faces, IMAGES, seen, regions or {}, most, searched)
     list(faces.judge_edits([Edit(asked, torch.tensor(vector), strength)], 9, observe=ways))
@@ -57,6 +64,14 @@ def test_the_residual_edit_keeps_what_the_decoder_loses():
         for edited in ((a + b) * [1, 1, 0], a + b)
     ]
     assert [found[way].identity for way in (PLAIN, RESIDUAL)] == pytest.approx(cosines, abs=1e-4)
+
+
+def test_the_residual_edit_is_half_of_one_twice_as_strong():
+    """Of red 0, 0.2, 0 plain edits make 0.36, 0.64, 0.36; half of the change to 1.44, 1.96, 1.44 is above a half."""
+    found = judged(0.6, searched=3, vae=Squares)
+    assert found[PLAIN].detection_rate == pytest.approx(1 / 3) and found[RESIDUAL].detection_rate == 1
+    # Clear above 0.8, in steps of 1.2 / 32: 2 s s is after 0.6325, 0.2 + ((0.2 + 2 s)^2 - 0.2^2) / 2 after 0.4568.
+    assert found[PER_FACE].strength == pytest.approx((17 + 13 + 17) / 3 * 1.2 / 32, abs=1e-4)
 
 
 def test_strengths_per_face():
@@ -100,6 +115,13 @@ def test_the_truth_by_way():
     assert scores[PLAIN] == pytest.approx(1 - (16 + 4) / (4 + 4), abs=1e-4)
     assert all(tuple(row) == WAY_SCORE_COLUMNS and row["identities"] == 2 for row in found.way_scores)
     assert found.regions["Red"].tolist() == [[True]]
+
+
+def test_the_truth_is_met_by_half_of_an_edit_twice_as_strong():
+    pair = Pairs("Red", [0], pictures([0, 2, 2]), pictures([0, 2, 2]) + np.array([round(0.32 * 255), 0, 0], np.uint8))
+    found = score_counterfactuals(Squares(), [pair], directions(Red=[2, 0, 0]), CPU)
+    scores = {row["way"]: row["explained_change"] for row in found.way_scores}
+    assert scores[RESIDUAL] == pytest.approx(1, abs=1e-3), "0.8 squared, by two"
 
 
 def test_in_figures():

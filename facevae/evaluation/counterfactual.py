@@ -12,7 +12,7 @@ from facevae.evaluation.ways import PLAIN, RESIDUAL, region_of
 from facevae.jobs.progress import track
 from facevae.latents.arithmetic import edit, explained_change
 from facevae.latents.encoding import decode_all, posterior_means
-from facevae.latents.residual import residual_edit
+from facevae.latents.residual import residual_edit, times_ahead
 from facevae.latents.vectors import METHODS, AttributeVectors
 from facevae.models.vae import Vae
 from facevae.nn.layers import from_bytes
@@ -64,8 +64,10 @@ def score_counterfactuals(
             continue
         x0, x1, r0, r1 = (part.numpy() for part in (from_bytes(pair.without), from_bytes(pair.having), r0, r1))
         methods = [method for method in METHODS if method in vectors.vectors]
-        edits = torch.cat([edit(z0, torch.from_numpy(vectors.of(pair.attribute, method)), 1.0) for method in methods])
-        images = decode_all(vae, edits, device).split(len(z0))
+        edits = [edit(z0, torch.from_numpy(vectors.of(pair.attribute, method)), 1.0) for method in methods]
+        times = times_ahead(np.ones(len(z0)))
+        edits.append(edit(z0, torch.from_numpy(vectors.of(pair.attribute)), float(times[0])))
+        *images, ahead = decode_all(vae, torch.cat(edits), device).split(len(z0))
         edited = {method: image.numpy() for method, image in zip(methods, images, strict=True)}
         row = {"attribute": pair.attribute, "identities": len(pair.identities), "pixels": pixels}
         found.scores.extend(
@@ -76,7 +78,7 @@ def score_counterfactuals(
         plain = edited[vectors.method]
         found.way_scores.extend(
             {**row, "way": way, "explained_change": explained_change(image, x0, x1)}
-            for way, image in ((PLAIN, plain), (RESIDUAL, residual_edit(x0, r0, plain)))
+            for way, image in ((PLAIN, plain), (RESIDUAL, residual_edit(x0, r0, ahead.numpy(), times)))
         )
         found.regions[pair.attribute] = region_of(drawn.mean(0))
     return found

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facevae.evaluation.edits import Edit, Faces
-from facevae.latents.residual import CLEARLY, SEARCHED_TO, residual_edit, smallest_strengths
+from facevae.latents.residual import CLEARLY, SEARCHED_TO, residual_edit, smallest_strengths, times_ahead
 from facevae.nn.layers import as_bytes, from_bytes
 
 PLAIN, RESIDUAL, PER_FACE = WAYS = ("plain", "residual", "residual_per_face")
@@ -95,7 +95,7 @@ class Ways:
 
         everywhere = torch.full((len(rows),), asked.strength)
         judge(PLAIN, rows, everywhere, edited, probabilities, embeddings)
-        residual = _residual_edit(images, before, edited)
+        residual = self._residual(asked.vector, everywhere, rows, images, before)
         judge(RESIDUAL, rows, everywhere, residual, *self.faces.look_at(residual))
         if self.searched:
             rows, images, before = (part[: self.searched] for part in (rows, images, before))
@@ -113,8 +113,9 @@ class Ways:
         return torch.from_numpy(smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength))
 
     def _residual(self, vector: Tensor, strengths: Tensor, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
-        latents = self.faces.latents[rows] + strengths[:, None] * vector
-        return _residual_edit(images, before, self.faces.decode(latents))
+        times = times_ahead(strengths.numpy())
+        ahead = self.faces.decode(self.faces.latents[rows] + (torch.from_numpy(times) * strengths)[:, None] * vector)
+        return torch.from_numpy(residual_edit(images.numpy(), before.numpy(), ahead.numpy(), times))
 
     def _reconstructions(self, rows: np.ndarray) -> Tensor:
         new = [row for row in rows.tolist() if row not in self.before]
@@ -143,10 +144,6 @@ class Ways:
             changed_pixels=float((levels > _CHANGED_LEVELS).mean()),
             psnr_outside_db=float(psnr_outside_db(edits, from_bytes(originals), region).mean()),
         )
-
-
-def _residual_edit(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    return torch.from_numpy(residual_edit(images.numpy(), before.numpy(), after.numpy()))
 
 
 def region_of(change: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from facevae.figures.sheets import image_sheet
 from facevae.latents.arithmetic import edit
 from facevae.latents.encoding import decode_all, posterior_means
 from facevae.latents.mixture import prior_draws
-from facevae.latents.residual import residual_edit
+from facevae.latents.residual import residual_edit, times_ahead
 from facevae.latents.vectors import AttributeVectors
 from facevae.models.vae import Vae
 from facevae.nn.layers import as_bytes, from_bytes
@@ -122,9 +122,11 @@ def _ways_sheet(
         given = settings.strength
         strength = vectors.recommendation(attribute).strength if given is None else given
         z = models.posteriors.mu["test"][lacking]
-        moved = edit(z, torch.from_numpy(vectors.of(attribute)), strength)
-        before, after = (decode_all(vae, at, device) for at in (z, moved))
-        residual = residual_edit(from_bytes(images[lacking]).numpy(), before.numpy(), after.numpy())
+        vector = torch.from_numpy(vectors.of(attribute))
+        times = times_ahead(np.full(len(z), strength))
+        moved = (edit(z, vector, by * strength) for by in (0, 1, float(times[0])))
+        before, after, ahead = (decode_all(vae, at, device) for at in moved)
+        residual = residual_edit(from_bytes(images[lacking]).numpy(), before.numpy(), ahead.numpy(), times)
         rows += [images[lacking], as_bytes(after), as_bytes(torch.from_numpy(residual))]
         titles += ["unseen face", f"{attribute.replace('_', ' ')}, plain", "residual"]
     if rows:

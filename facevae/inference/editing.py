@@ -14,10 +14,7 @@ from facevae.finding.composite import composite
 from facevae.inference.models import ModelFolder
 from facevae.inference.photographs import Photograph
 from facevae.inference.pixels import as_bytes, unit_floats
-from facevae.latents.residual import CLEARLY, SEARCHED_TO, kept_change, residual_edit, smallest_strengths
-
-FARTHEST = 3.0
-"""Strengths of more than this are beyond what the autoencoder has seen of any face: a line says so."""
+from facevae.latents.residual import CLEARLY, SEARCHED_TO, kept_change, residual_edit, smallest_strengths, times_ahead
 
 Strengths = Mapping[str, float | np.ndarray]
 
@@ -69,7 +66,7 @@ class Editor:
         """What is to be added to the faces' photographs: (N, 3, S, S) float32 in units of the whole range."""
         if not any(np.any(strength) for strength in strengths.values()):
             return np.zeros_like(self.reconstructions)
-        return kept_change(self.reconstructions, self._decoded(strengths))
+        return kept_change(self.reconstructions, *self._ahead(strengths))
 
     def probabilities(self, strengths: Strengths) -> np.ndarray:
         """What the judge sees on the residual edits, (N, A). Raises ValueError without a judge."""
@@ -102,7 +99,13 @@ class Editor:
         images = unit_floats(self.faces)
         if not strengths:
             return images
-        return residual_edit(images, self.reconstructions, self._decoded(strengths))
+        return residual_edit(images, self.reconstructions, *self._ahead(strengths))
+
+    def _ahead(self, strengths: Strengths) -> tuple[np.ndarray, np.ndarray]:
+        """The decoded edits at a times their strengths, (N, 3, S, S), and a, (N,): as far as the strongest may go."""
+        columns = [np.broadcast_to(np.abs(np.float32(strength)), len(self.faces)) for strength in strengths.values()]
+        times = times_ahead(np.max(columns, 0))
+        return self._decoded({name: times * strength for name, strength in strengths.items()}), times
 
     def _decoded(self, strengths: Strengths) -> np.ndarray:
         if not strengths:

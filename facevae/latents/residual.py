@@ -1,8 +1,10 @@
 """An edit that keeps a photograph's own detail: the photograph plus what the edit changes of its reconstruction.
 
 `decode(z + s v)` shows a face with all the blur of the autoencoder. The photograph x plus the difference of two
-decodings, x + m (decode(z + s v) - decode(z)), is sharp wherever nothing changes; the mask m in [0, 1] leaves out the
-small changes that the vector makes everywhere, of light and of colours. NumPy alone: the command line uses it too.
+decodings, x + m (decode(z + a s v) - decode(z)) / a, is sharp wherever nothing changes. With a = 2 it is half of an
+edit twice as strong: there the decoder draws glasses in their own shape, where with less it draws a shadow. The mask m
+in [0, 1] leaves out the smallest of what the vector changes everywhere, of light and of colours. NumPy alone: the
+command line uses it too.
 """
 
 from collections.abc import Callable
@@ -10,11 +12,19 @@ from collections.abc import Callable
 import numpy as np
 
 # Nothing is kept where the blurred change is below the first share of the largest in that image, all above the second.
-# A narrower mask needs more strength to be seen, by which unseen real faces lost more than it kept of them.
-_NOTHING, _ALL = np.float32(0.05), np.float32(0.25)
+# A narrower mask needs more strength to be seen, by which unseen real faces lost more than it kept of them; most of all
+# with bangs, which are not hair without some shade around them.
+_NOTHING, _ALL = np.float32(0.02), np.float32(0.1)
 
 # Standard deviation of the blur, as a share of the image's side.
 _BLUR = 1 / 40
+
+FARTHEST = 3.0
+"""Strengths of more than this are beyond what the autoencoder has seen of any face."""
+
+# How many times as strong as it is shown an edit is decoded: three times, and what is drawn is no longer as the drawn
+# faces' truth is.
+_AHEAD = 2.0
 
 SEARCHED_TO = 2.0
 """A strength for each face is searched up to so many times the one that is recommended for all."""
@@ -23,25 +33,35 @@ CLEARLY = 0.8
 """The judge's probability above which a strength is enough: at a half a person sees hardly anything of glasses."""
 
 
-def residual_edit(images: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Images with the change from one decoding to another: (N, 3, S, S) float32 in [0, 1] three times -> the same.
+def times_ahead(strengths: np.ndarray) -> np.ndarray:
+    """How many times as strong as they are shown edits of such strengths are decoded: a in (N,) float32, 1 to 2.
 
-    Where nothing changes it is the image, bit for bit.
+    Twice, but up to a strength of 3, beyond which the autoencoder knows no faces; stronger edits as they are.
     """
-    return (images + kept_change(before, after)).clip(0, 1)
+    strengths = np.abs(strengths).astype(np.float32)
+    return (np.float32(FARTHEST) / strengths.clip(np.finfo(np.float32).tiny)).clip(1, _AHEAD).astype(np.float32)
 
 
-def kept_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The change from one decoding to another, as far as it is kept: (N, 3, S, S) twice -> (N, 3, S, S)."""
-    change = after - before
+def residual_edit(images: np.ndarray, before: np.ndarray, ahead: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Images with the change of an edit: (N, 3, S, S) float32 in [0, 1] three times and (N,) -> (N, 3, S, S).
+
+    `before`: decode(z); `ahead`: decode(z + a s v); `times`: a, from `times_ahead`. Where nothing changes it is the
+    image, bit for bit.
+    """
+    return (images + kept_change(before, ahead, times)).clip(0, 1)
+
+
+def kept_change(before: np.ndarray, ahead: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """What is added to the images, m (ahead - before) / a: (N, 3, S, S) twice and (N,) -> (N, 3, S, S)."""
+    change = (ahead - before) / times[:, None, None, None].astype(before.dtype)
     return change * change_mask(change)
 
 
 def change_mask(change: np.ndarray) -> np.ndarray:
     """How much of a change is kept where: (N, 3, S, S) -> (N, 1, S, S) in [0, 1], soft.
 
-    By the change's own size, the largest of the three colours', blurred: 0 below 0.05 of where it is largest in that
-    image, 1 above 0.25. Relative, so that a weak edit is kept in the same place as a strong one.
+    By the change's own size, the largest of the three colours', blurred: 0 below 0.02 of where it is largest in that
+    image, 1 above 0.1. Relative, so that a weak edit is kept in the same place as a strong one.
     """
     size = _blurred(np.abs(change).max(1, keepdims=True), _BLUR * change.shape[-1])
     share = size / size.max((2, 3), keepdims=True).clip(np.finfo(size.dtype).tiny)

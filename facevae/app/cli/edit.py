@@ -142,7 +142,7 @@ def _named(vectors: "AttributeVectors", wanted: list[tuple[str, float | None]]) 
 
 
 def _warn_of_strengths(strengths: dict[str, float]) -> None:
-    from facevae.inference.editing import FARTHEST
+    from facevae.latents.residual import FARTHEST
 
     for name, strength in strengths.items():
         if abs(strength) > FARTHEST:
@@ -178,7 +178,7 @@ def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes:
 
 def _describe(portrait: "Portrait", changes: dict[str, float | None], face: int, strengths: dict[str, float]) -> str:
     """The strengths that were searched on a face."""
-    from facevae.inference.editing import FARTHEST
+    from facevae.latents.residual import FARTHEST
 
     searched = [name for name, given in changes.items() if given is None and portrait.search(name).found[face]]
     return "".join(
