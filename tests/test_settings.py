@@ -472,10 +472,11 @@ def test_where_the_data_lie_stays(project, command):
     own = {
         "download.celeba.path": PATH, "download.folder.images": "my faces", "download.folder.attributes": "my.csv",
         "vae.vgg19.weights": "/weights/vgg19.pth", "download.celeba.on_bad_image": "skip",
-        "download.folder.on_bad_image": "skip", **{f"download.celeba.{key}": [f"/my/{key}"] for key in places},
+        "download.folder.on_bad_image": "skip", "download.folder.persons": "folder", "download.folder.threshold": 0.5,
+        "download.folder.align": True, **{f"download.celeba.{key}": [f"/my/{key}"] for key in places},
     }  # fmt: skip
     assert set(own) == set(KEPT)
-    changes = [f"{key}={value}" if isinstance(value, list) else f"{key}='{value}'" for key, value in own.items()]
+    changes = [f"{key}='{value}'" if isinstance(value, str) else f"{key}={value}" for key, value in own.items()]
     change(project, SOURCE + "=folder", *changes)
     for name in ("dfc", "celeba", "report", DEFAULT, "dfc"):
         out = command(name)

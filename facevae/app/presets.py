@@ -22,13 +22,14 @@ DEFAULT = "default"
 
 SOURCE = "download.source"
 
-# Where a person's files lie is no setting: these keep their values, unless the named settings have one of their own.
+# Where a person's files lie and how they are read is no setting: these keep their values, unless the named settings
+# have one of their own.
 KEPT = (
     *(
         f"download.celeba.{name}"
         for name in ("path", "images", "attributes", "partitions", "identities", "landmarks", "on_bad_image")
     ),
-    *(f"download.folder.{name}" for name in ("images", "attributes", "on_bad_image")),
+    *(f"download.folder.{name}" for name in ("images", "attributes", "persons", "threshold", "align", "on_bad_image")),
     "vae.vgg19.weights",
 )
 
