@@ -31,8 +31,6 @@ def main(
     Parameters: attribute_vectors (method: whose vectors edits use; ridge; conditional: attributes that no edit shall
     move; bootstrap: replicates of the stability; strengths, success, faces, context: how the strength is chosen; seed).
     """
-    import torch
-
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
@@ -40,17 +38,7 @@ def main(
     from facevae.evaluation.plausibility import possible
     from facevae.evaluation.strengths import choose_kinds, recommend
     from facevae.figures.base import heat_map
-    from facevae.latents.attribute_vectors import (
-        UNKNOWN,
-        VECTOR_COLUMNS,
-        VectorSettings,
-        cosine_table,
-        cosines_of,
-        find_kinds,
-        find_vectors,
-        stability,
-        vector_table,
-    )
+    from facevae.latents import attribute_vectors
     from facevae.latents.posteriors import load_posteriors
     from facevae.latents.vectors import save_vectors
     from facevae.models import classifier
@@ -58,28 +46,28 @@ def main(
     from facevae.nn.device import measure_on
     from facevae.nn.model_files import load_model
 
-    settings, data = load_section(params, "attribute_vectors", VectorSettings), open_vae(arrays)
+    settings, data = load_section(params, "attribute_vectors", attribute_vectors.VectorSettings), open_vae(arrays)
     posteriors = load_posteriors(latents, data.counts)
     vae, metadata = load_model(model, "vae", from_metadata)
     critic, judge_metadata = load_model(judge, "judge", classifier.from_metadata)
     check_judged(data, metadata, judge_metadata, posteriors.mu["train"])
     chosen = measure_on(device, posteriors.threads)
     names, labels = data.attribute_names, data.attributes
-    vectors = find_vectors(posteriors.upright, labels["train"], names, settings)
+    vectors = attribute_vectors.find_vectors(posteriors.upright, labels["train"], names, settings)
     if critic is not None:
         able, mu = possible(labels["valid"], labels["train"], names, vectors.context), posteriors.mu["valid"]
-        critic = critic.to(chosen, memory_format=torch.channels_last)  # on a CPU two thirds of the time
-        faces = Faces(vae.to(chosen), critic, mu, labels["valid"], names, chosen, possible=able)
-        kinds = find_kinds(posteriors.upright, labels["train"], names, vectors, settings)
+        faces = Faces(vae.to(chosen), critic.to(chosen), mu, labels["valid"], names, chosen, possible=able)
+        kinds = attribute_vectors.find_kinds(posteriors.upright, labels["train"], names, vectors, settings)
         vectors = choose_kinds(faces, vectors, kinds, settings)
         vectors = recommend(faces, vectors, settings)
     save_vectors(output, vectors)
-    stable = stability(posteriors.upright, labels["train"], names, settings)
-    rows = vector_table(vectors, labels["train"], names, stable)
-    write_table(results / "vectors.csv", rows, VECTOR_COLUMNS, unknown=UNKNOWN)
-    write_table(results / "cosines.csv", cosine_table(vectors), ("attribute", *vectors.names))
+    stable = attribute_vectors.stability(posteriors.upright, labels["train"], names, settings)
+    rows = attribute_vectors.vector_table(vectors, labels["train"], names, stable)
+    write_table(results / "vectors.csv", rows, attribute_vectors.VECTOR_COLUMNS, unknown=attribute_vectors.UNKNOWN)
+    write_table(results / "cosines.csv", attribute_vectors.cosine_table(vectors), ("attribute", *vectors.names))
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
-    heat_map(results / "cosines.png", cosines_of(vectors), vectors.names, vectors.names, title, symmetric=True)
+    cosines, shown = attribute_vectors.cosines_of(vectors), vectors.names
+    heat_map(results / "cosines.png", cosines, shown, shown, title, symmetric=True)
     print(f"{output}: {vectors.summary()}; {results}: how good they are")
 
 

@@ -112,7 +112,9 @@ class Faces:
         persons: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.possible = np.ones(labels.shape, bool) if possible is None else possible
-        self.vae, self.judge, self.embed, self.device = vae, judge, embed, device
+        # With channels last the judge looks at images in two thirds of the time on a CPU.
+        self.vae, self.judge = vae, judge.to(memory_format=torch.channels_last)
+        self.embed, self.device = embed, device
         self.latents, self.labels, self.names = latents, labels, tuple(names)
         self.persons = persons
         # What the judge sees in the reconstructions, (N, A), and their embeddings, (N, E).
