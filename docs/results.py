@@ -486,7 +486,7 @@ This network has no normalisation. Without a limit on the gradient's norm it can
 128 pixels, 14,978 images to train, 1,830 to validate, 1,858 to test. Each row changes the settings
 [`photographs`](../settings/photographs.yaml), which trained the models [that come with facevae](models.md). The
 networks were trained on one NVIDIA H200 in bfloat16, each in less than six minutes; two cores take hours. They were
-measured there, too, but for `photographs-vae` and `photographs-vae-128`, whose weights were measured on a CPU later
+also measured there, except `photographs-vae` and `photographs-vae-128`, whose weights were measured on a CPU later
 (`python -m bench.tries`). An empty cell was not measured.
 
 {photographs}

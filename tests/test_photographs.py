@@ -45,6 +45,12 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_a_profile_of_another_kind_of_colours_goes():
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    found = read(saved(Image.new("LAB", (20, 30)), "TIFF", icc_profile=lab))
+    assert found.icc_profile is None and found.pixels.shape == (30, 20, 3)
+
+
 LOSSLESS = {
     "PNG": (saved(Image.fromarray(RGB), "PNG"), ".png"),
     "grey": (saved(Image.fromarray(RGB[..., 0]), "PNG"), ".png"),

@@ -172,7 +172,8 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
         # Exact: what is transparent has colours, too.
         options = {"lossless": True, "exact": True} if b"VP8L" in _webp_chunks(data) else {"lossless": False}
     options |= {name: info[name] for name in ("dpi", "xmp") if name in info and kind in ("JPEG", "TIFF", "WEBP")}
-    profile = None if image.mode == "CMYK" else info.get("icc_profile")  # which knows inks, not RGB
+    # One of inks, or of Lab, does not fit the RGB that is written.
+    profile = None if image.mode in ("CMYK", "LAB") else info.get("icc_profile")
     chunks = kept_chunks(data) if kind == "PNG" else []
     nothing = np.zeros((0, 0, 3), np.uint8)
     inks = image.mode == "CMYK"
