@@ -10,7 +10,7 @@ does, but for what takes hours on two cores: no edits. DIR holds the row's data 
 settings must be the row's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ import torch
 import typer
 
 from bench.comparison import MEASURED, ROWS, Row, choose, measured, read_rows, write_params
+from facevae.app.presets import leaves
 from facevae.celeba.splits import DaeCache
 from facevae.core.command import run
 from facevae.core.errors import FacevaeError
@@ -163,8 +164,8 @@ def denoiser(row: Row, params: Path, weights: Path, arrays: Path) -> Found:
 
 def _check_settings(row: Row, where: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Raise FacevaeError unless the settings found there, which a training had, are the row's."""
-    known = dict(_flat(found))
-    for key, value in _flat(wanted):
+    known = dict(leaves(found))
+    for key, value in leaves(wanted):
         other = known.get(key, value)  # what newer settings have besides is not there
         if other != value and key.rpartition(".")[2] not in _OF_THE_MACHINE:
             raise FacevaeError(
@@ -181,15 +182,6 @@ def _check_framing(row: Row, arrays: Path, found: Mapping[str, Any], wanted: Map
                 where=arrays, expected=f"images of the row {row.name}, {key} {value}", found=f"{key} {found[key]}",
                 fix="give the project that was prepared with this row's parameters",
             )  # fmt: skip
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values of nested settings."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 if __name__ == "__main__":

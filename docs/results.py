@@ -496,14 +496,14 @@ also measured there, except `photographs-vae` and `photographs-vae-128`, whose w
 * `FD`: as above, of 1,000 images on each side, in the features of a judge at 128 pixels. The row with crop 178 has a
   judge of its own.
 * 200 dimensions reconstruct better than 128, and the probe reads slightly more. With a feature weight of 2 and more
-  epochs it reads more still; that was not tried with 200.
+  epochs the probe of 128 dimensions reads more still; 200 dimensions were not tried with these.
 
-Denoisers of whole images, PSNR in dB; 64 images that were not used in training, others than those of the models' card.
-Settings: `{base_photographs_denoiser}`.
+Denoisers of whole images, PSNR in dB, of 64 images that were not used in training. The figures of models.md are of
+other images and 0.2 to 0.3 dB higher. Settings: `{base_photographs_denoiser}`.
 
 {photographs_denoisers}
 
-The one for noise of any strength is {blind_below} dB below those trained for sigma 15, 25 and 50 alone, and
+The one for sigma 5 to 55 is {blind_below} dB below those trained for sigma 15, 25 and 50 alone, and
 {blind_above} dB above the best classical denoiser.
 
 ## Do edits of real faces do what they should?

@@ -39,6 +39,7 @@ def main(
     from facevae.evaluation.strengths import choose_kinds, recommend
     from facevae.figures.base import heat_map
     from facevae.latents import attribute_vectors
+    from facevae.latents.attribute_vectors import VectorSettings
     from facevae.latents.posteriors import load_posteriors
     from facevae.latents.vectors import save_vectors
     from facevae.models import classifier
@@ -46,7 +47,7 @@ def main(
     from facevae.nn.device import measure_on
     from facevae.nn.model_files import load_model
 
-    settings, data = load_section(params, "attribute_vectors", attribute_vectors.VectorSettings), open_vae(arrays)
+    settings, data = load_section(params, "attribute_vectors", VectorSettings), open_vae(arrays)
     posteriors = load_posteriors(latents, data.counts)
     vae, metadata = load_model(model, "vae", from_metadata)
     critic, judge_metadata = load_model(judge, "judge", classifier.from_metadata)

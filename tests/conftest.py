@@ -87,3 +87,14 @@ def own_training(tmp_path, monkeypatch):
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def machine_as_it_was():
+    """A benchmark prepares its process as a stage does; the tests after it have what they had."""
+    import torch
+
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)

@@ -18,13 +18,7 @@ PARAMS = ROOT / "params.yaml"
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def machine_as_it_was():
-    """The benchmark prepares its process as a stage does; the tests after it have what they had."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
+pytestmark = pytest.mark.usefixtures("machine_as_it_was")
 
 
 def test_a_small_run_measures_each_way(tmp_path, capsys):

@@ -100,6 +100,8 @@ def test_a_grey_photograph_stays_grey():
     change = np.stack([np.full((8, 8), value, np.float32) for value in (0.2, 0.0, -0.1)])
     grey = add_change(Photograph(pixels, "PNG", grey=True), square_matrix(0, 0, 8, 8), change)
     assert (grey.pixels == 100 + round(255 * (0.299 * 0.2 - 0.114 * 0.1))).all()
+    grey3 = add_change(Photograph(pixels[..., :1].repeat(3, 2), "PNG"), square_matrix(0, 0, 8, 8), change)
+    assert np.array_equal(grey3.pixels[..., 0], grey3.pixels[..., 2]), "also where its three planes are equal"
     coloured = add_change(Photograph(pixels, "PNG"), square_matrix(0, 0, 8, 8), change)
     assert coloured.pixels[4, 4].tolist() == [151, 100, 74] and (pixels == 100).all()
 

@@ -32,12 +32,7 @@ LACKING = (
 REFUSE = f"import sys\nsys.modules.update(dict.fromkeys({LACKING}))\n"
 
 
-@pytest.fixture(autouse=True)
-def machine_as_it_was():
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
+pytestmark = pytest.mark.usefixtures("machine_as_it_was")
 
 
 @pytest.fixture

@@ -51,6 +51,25 @@ def test_a_profile_of_another_kind_of_colours_goes():
     assert found.icc_profile is None and found.pixels.shape == (30, 20, 3)
 
 
+def test_zero_is_white_where_a_tiff_says_so():
+    file = io.BytesIO()
+    tifffile.imwrite(file, 65535 - DEEP[..., 0], photometric="miniswhite")
+    found = read(file.getvalue(), "white.tif")
+    assert np.array_equal(found.pixels[..., 1], DEEP[..., 0]) and found.grey
+
+
+def test_black_and_white_is_told_by_the_pixels():
+    grey = np.repeat(RGB[..., :1], 3, 2)
+    for image in (Image.fromarray(grey), Image.fromarray(np.dstack([grey, ALPHA])), Image.fromarray(RGB[..., 0])):
+        assert read(saved(image, "PNG")).colourless
+    assert not read(saved(Image.fromarray(RGB), "PNG")).colourless
+    transparent = io.BytesIO()
+    Image.fromarray(RGB[..., 0]).save(transparent, "PNG", transparency=3)
+    found = read(transparent.getvalue())
+    assert found.grey and found.alpha is not None
+    assert Image.open(io.BytesIO(encode_photograph(found, ".png"))).mode == "LA"
+
+
 LOSSLESS = {
     "PNG": (saved(Image.fromarray(RGB), "PNG"), ".png"),
     "grey": (saved(Image.fromarray(RGB[..., 0]), "PNG"), ".png"),

@@ -108,7 +108,7 @@ def merge(values: dict[str, Any], changes: Mapping[str, Any], where: Path) -> di
 
 def unlike(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values are not the same, with both; ABSENT for one that is on one side only."""
-    left, right = dict(_leaves(values)), dict(_leaves(others))
+    left, right = dict(leaves(values)), dict(leaves(others))
     pairs = {key: (left.get(key, ABSENT), right.get(key, ABSENT)) for key in left | right}
     return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
 
@@ -131,7 +131,7 @@ def with_paths_of(settings: dict[str, Any], values: Mapping[str, Any], default: 
     """A copy of one of the named settings with the paths of `values`, but for those that it has of its own."""
     own = unlike(settings, default)
     kept: dict[str, Any] = {}
-    for key, value in _leaves(values):
+    for key, value in leaves(values):
         if key in KEPT and key not in own:
             *groups, last = key.split(".")
             node = kept
@@ -169,7 +169,7 @@ def _write(name: str, settings: dict[str, dict[str, Any]], before: Mapping[str, 
 
     count = len(unlike(settings[name], default))
     print(f"{params}: {name}" + (f", {_values(count)} unlike the default" if count else ""))
-    old, new = dict(_leaves(before)), dict(_leaves(values))
+    old, new = dict(leaves(before)), dict(leaves(values))
     turned = f" (was {_shown(old[SOURCE])})" if old.get(SOURCE, new[SOURCE]) != new[SOURCE] else ""
     paths = [f"{key} {_shown(path)}" for key, (path, _) in unlike(values, default).items() if key in KEPT]
     print("; ".join([f"{SOURCE} {_shown(new[SOURCE])}{turned}", *paths]))
@@ -226,11 +226,11 @@ def _change(values: dict[str, Any], changes: Mapping[str, Any], where: Path, pre
             values[key] = change
 
 
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values; a list is one value."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

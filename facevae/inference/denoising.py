@@ -113,7 +113,7 @@ class Denoiser:
         self.check_size((width, height), where)
         pixels = self(noisy.pixels, self_ensemble=self_ensemble, what=what)
         sigma = noise_sigma(as_8_bits(noisy.pixels), as_8_bits(pixels))
-        if noisy.grey:  # the network's three answers to equal planes differ by a little
+        if noisy.colourless:  # the network's three answers to equal planes differ by a little
             mean = pixels.mean(2, keepdims=True, dtype=np.float32).round().astype(pixels.dtype)
             pixels = np.repeat(mean, 3, 2)
         return replace(noisy, pixels=pixels), sigma

@@ -120,6 +120,6 @@ def add_change(photograph: Photograph, matrix: np.ndarray, change: np.ndarray) -
 
     A black-and-white photograph stays one: of the change its brightness is added.
     """
-    if photograph.grey:
+    if photograph.colourless:
         change = np.repeat(np.tensordot(_BRIGHTNESS, change, 1)[None], 3, 0)
     return replace(photograph, pixels=composite(photograph.pixels, matrix, change))

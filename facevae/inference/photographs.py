@@ -18,7 +18,7 @@ from facevae.core.errors import FacevaeError
 from facevae.inference.image_files import decode_own
 from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 
-_ORIENTATION, _EXIF = 0x0112, b"Exif\0\0"
+_ORIENTATION, _PHOTOMETRIC, _EXIF = 0x0112, 262, b"Exif\0\0"
 
 # EXIF's eight orientations as what turns an image stored so upright, and what turns it back.
 _UPRIGHT = {
@@ -59,6 +59,12 @@ class Photograph:
     options: dict[str, Any] = field(default_factory=dict)
     inks: bool = False
 
+    @property
+    def colourless(self) -> bool:
+        """Whether it is black and white, be it stored in one plane or in three equal ones."""
+        first = self.pixels[..., :1]
+        return self.grey or bool((self.pixels == first).all())
+
     def visible(self) -> np.ndarray:
         """What a model is shown: (H, W, 3) uint8, transparent parts white."""
         pixels, alpha = (None if part is None else as_8_bits(part) for part in (self.pixels, self.alpha))
@@ -83,7 +89,9 @@ def photograph_of(data: bytes, path: Path) -> Photograph:
         return replace(photograph, pixels=shown, grey=image.mode in ("1", "L"))
     if planes is None:
         planes = np.asarray(_upright(image.convert("RGBA"), photograph.orientation))
-        return replace(photograph, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode == "LA")
+        return replace(
+            photograph, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode in ("1", "L", "LA")
+        )
     planes = _turned(planes, _UPRIGHT.get(photograph.orientation))
     colours = planes.shape[2] - (planes.shape[2] in (2, 4))
     return replace(
@@ -196,7 +204,9 @@ def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray 
     Raises FacevaeError naming `where` if the 16 bits can't be read.
     """
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)[..., None]
+        planes = np.asarray(image).astype(np.uint16)[..., None]
+        # Pillow gives numbers as they are stored, where 0 is white in a TIFF that says so.
+        return 65535 - planes if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0 else planes
     if image.format == "PNG" and bits_and_planes(data)[0] == 16:
         return _by_opencv(data, where)
     if image.format == "TIFF" and image.tag_v2.get(258, (8,))[0] == 16:

@@ -7,8 +7,7 @@ from torch import nn
 
 from facevae.models.dae import DaeArchitecture
 
-# Grey levels that what lies farther away may change: beside a seam one value in 200 is rounded to the next level, and
-# nothing else.
+# Grey levels that what lies farther away may change: beside a seam a value is now and then rounded to the next level.
 _NOTICED = 0.5
 
 _SIDE = 64

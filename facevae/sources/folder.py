@@ -87,7 +87,9 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
     images that can't be used, unless these are to be skipped, and if none is left.
     """
     source, plan = plan_folder(settings, workers)
-    path, packed = resolve_path(settings.images), _pack(source, plan, made / IMAGES, workers)
+    path = resolve_path(settings.images)
+    refuse(plan.flaws, path, settings.on_bad_image, len(plan.photos))  # before what may take hours
+    packed = _pack(source, plan, made / IMAGES, workers)
     plan = plan.without(packed.lost) if packed.lost else plan
     if packed.faceless and not plan.photos:
         raise _no_faces(path, packed.faceless)

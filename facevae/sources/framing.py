@@ -11,9 +11,8 @@ from facevae.finding.shipped import shipped_finder
 LEAST_SCALE = 0.5
 """Pixels of a photograph for each of the frame, at least: a smaller face would be blown up too far."""
 
-
+# A face with this share of the largest one's size counts as large as that.
 _NEARLY = 0.8
-"""A face with this share of the largest one's size counts as large as that."""
 
 
 class Framed(NamedTuple):

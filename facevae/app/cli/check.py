@@ -76,7 +76,7 @@ def check(
     if align:
         print("note: download looks for the faces, and leaves out and lists photographs without one")
     if flaws:
-        print("with on_bad_image: error, the default, download stops at the first of these; with skip it lists them")
+        print("with on_bad_image: error, the default, download refuses these; with skip it lists them")
     if celebas:
         print(f"note: {hint}")
     if output is not None:

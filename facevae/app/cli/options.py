@@ -30,7 +30,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="For one image: a file (.png or .jpg; edited photographs also .webp, .tif, .bmp, .avif) or a folder. For "
+        help="For one image: a file (.png or .jpg; of edit and denoise also .webp, .tif, .bmp, .avif) or a folder. For "
         "several: a folder; end a new one with /. Existing outputs are replaced, inputs never. Default: the current "
         "folder.",
     ),
