@@ -99,7 +99,7 @@ def test_no_boxes_are_thinned_out_to_none():
 # --- pictures
 
 
-@pytest.mark.parametrize("name", ["no face", "black"])
+@pytest.mark.parametrize("name", ["no face", "black", "tiny"])
 def test_where_no_face_is_there_is_no_box(name):
     assert find_boxes(PICTURES[name]).shape == (0, 5)
 
@@ -122,7 +122,8 @@ def test_a_picture_is_only_read():
     assert np.array_equal(find_boxes(picture), find_boxes(picture))
 
 
-@pytest.mark.parametrize("name", PICTURES)
+# Of a picture smaller than its coarsest grid OpenCV's answer varies from call to call, and may have no finite numbers.
+@pytest.mark.parametrize("name", sorted({*PICTURES} - {"tiny"}))
 def test_opencv_finds_the_same(name):
     cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
     picture = PICTURES[name]

@@ -105,6 +105,14 @@ def test_eyes_land_where_celebas_are(scale, degrees):
     assert float(turned) == pytest.approx(-degrees - 3, abs=4) and float(scaled) == pytest.approx(1 / scale, rel=0.1)
 
 
+def test_what_the_table_says_is_refused_before_any_face_is_looked_for(tmp_path, monkeypatch):
+    photographs = put(tmp_path / "photographs", a__png=encoded(astronaut()), b__png=encoded(astronaut()))
+    (tmp_path / "attributes.csv").write_text("image,Smiling\na.png,1\n", encoding="utf-8")
+    monkeypatch.setattr("facevae.sources.folder.frame_face", lambda *_: pytest.fail("looked for a face"))
+    with one_line("b.png", "no row in attributes.csv", "on_bad_image: skip"):
+        take(tmp_path, photographs, attributes=tmp_path / "attributes.csv")
+
+
 def test_an_aligned_image_hardly_changes():
     aligned = frame_face(astronaut()).image
     found = shipped_finder().faces(aligned)[0]

@@ -167,7 +167,12 @@ def test_a_plain_square_is_the_decoded_sum(faces):
 
 def test_what_is_grey_gets_the_brightness_of_a_change_alone(faces):
     grey = Image.fromarray(RGB[..., 0])
-    coloured = np.asarray(faces.edit(grey.convert("RGB"), Smiling=1.0))
+    assert np.array_equal(
+        np.asarray(faces.edit(grey.convert("RGB"), Smiling=1.0))[..., 1], faces.edit(grey, Smiling=1.0)
+    )
+    almost = np.asarray(grey.convert("RGB")).copy()
+    almost[0, 0, 0] ^= 1  # one value is enough to be a photograph in colour
+    coloured = np.asarray(faces.edit(almost, Smiling=1.0))
     assert np.ptp(coloured.astype(int), 2).max() > 5
     inside = (coloured > 0).all(2) & (coloured < 255).all(2)
     found, expected = np.asarray(faces.edit(grey, Smiling=1.0)), np.asarray(Image.fromarray(coloured).convert("L"))

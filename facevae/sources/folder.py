@@ -88,7 +88,8 @@ def take_folder(settings: FolderSettings, made: Path, workers: int) -> int:
     """
     source, plan = plan_folder(settings, workers)
     path = resolve_path(settings.images)
-    refuse(plan.flaws, path, settings.on_bad_image, len(plan.photos))  # before what may take hours
+    if settings.align:  # which may take hours
+        refuse(plan.flaws, path, settings.on_bad_image, len(plan.photos))
     packed = _pack(source, plan, made / IMAGES, workers)
     plan = plan.without(packed.lost) if packed.lost else plan
     if packed.faceless and not plan.photos:
