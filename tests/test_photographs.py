@@ -121,6 +121,31 @@ def test_sixteen_bits_of_a_camera():
     assert read_photograph(Path("again.tif")).icc_profile == PROFILE
 
 
+def test_a_tiff_of_sixteen_bits_keeps_its_words():
+    tifffile.imwrite("deep.tif", DEEP[..., :3], photometric="rgb", software="scanner",
+                     extratags=[(315, 2, 0, "Zoë".encode() + b"\0", True)])  # fmt: skip
+    photograph = read_photograph(Path("deep.tif"))
+    assert not left_out(photograph, ".tif")
+    tags = Image.open(io.BytesIO(encode_photograph(photograph, ".tif"))).tag_v2
+    assert tags[305] == "scanner" and tags[315].encode("latin-1").decode() == "Zoë"
+    place = exif(1)
+    place.get_ifd(0x8825)[1] = "N"
+    assert left_out(replace(photograph, exif=place.tobytes()), ".tif") == ["EXIF"]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_of_several_pictures_the_first_is_taken_and_said(kind):
+    pictures = [Image.fromarray(np.roll(RGB, by, 0)) for by in range(3)]
+    file = io.BytesIO()
+    pictures[0].save(file, kind, save_all=True, append_images=pictures[1:], lossless=True)
+    photograph = read(file.getvalue())
+    assert left_out(photograph, ".png") == ["all but the first of its 3 pictures"]
+    assert np.abs(photograph.pixels.astype(int) - RGB).mean() < 8
+    twice = io.BytesIO()
+    pictures[0].save(twice, "MPO", save_all=True, append_images=[pictures[1]])
+    assert not left_out(read(twice.getvalue()), ".jpg"), "its second picture is the same, of another eye"
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("WEBP", ".webp"), ("JPEG", ".jpg"), ("TIFF", ".tif")])
 def test_the_file_keeps_its_orientation_and_the_edit_is_upright(orientation, kind, suffix):

@@ -274,6 +274,17 @@ def test_a_photograph_as_a_file_again(faces, tmp_path):
 # --- the rest
 
 
+@pytest.mark.parametrize("given", ["pillow", "bytes"])
+def test_a_pillow_image_keeps_what_is_said_of_it(faces, given):
+    tags, file = Image.Exif(), io.BytesIO()
+    tags.update({0x0112: 6, 271: "A camera"})
+    Image.fromarray(RGB).save(file, "JPEG", exif=tags.tobytes(), icc_profile=b"profile")
+    image = file.getvalue() if given == "bytes" else Image.open(file)
+    for answer in (faces.denoise(image), faces.edit(image, Smiling=1.0, frame="centre")):
+        assert answer.size == (60, 40), "upright"
+        assert dict(answer.getexif()) == {271: "A camera"} and answer.info["icc_profile"] == b"profile"
+
+
 def test_what_a_denoiser_gives_back(faces):
     """As many bits as the image had, and its transparency."""
     assert np.array_equal(faces.denoise(RGB), RGB) and faces.denoise(RGB).dtype == np.uint8

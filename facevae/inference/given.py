@@ -1,6 +1,6 @@
 """Images as people hand them over, as photographs, and back: Pillow's, arrays, files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from facevae.core.errors import FacevaeError
+from facevae.inference.exif import without_orientation
 from facevae.inference.image_files import not_there
 from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
 
@@ -59,26 +60,38 @@ def take(image: Any) -> Given:
 
 
 def give_back(photograph: Photograph, like: Given) -> Any:
-    """A photograph as what was given: an array of its type and dimensions, else Pillow's image, of 8 bits."""
+    """A photograph as what was given: an array of its type and dimensions, else Pillow's image, of 8 bits.
+
+    Of EXIF and the profile of colours an image of Pillow's has what it had, in its `info`, but for the orientation: it
+    is upright.
+    """
     pixels, alpha = photograph.pixels, photograph.alpha
     if like.kind == "array":
         if like.planes < 3:
             return np.ascontiguousarray(pixels[..., :1] if like.planes else pixels[..., 0])
         return pixels if alpha is None else np.dstack([pixels, alpha])
     if like.kind == "pillow" and pixels.dtype == np.uint16:  # grey: Pillow has no colours of 16 bits
-        return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
-    planes = as_8_bits(pixels)
-    planes = planes[..., 0] if photograph.grey else planes
-    if alpha is not None:
-        planes = np.dstack([planes, as_8_bits(alpha)])
-    return Image.fromarray(np.ascontiguousarray(planes))
+        made = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    else:
+        planes = as_8_bits(pixels)
+        planes = planes[..., 0] if photograph.grey else planes
+        if alpha is not None:
+            planes = np.dstack([planes, as_8_bits(alpha)])
+        made = Image.fromarray(np.ascontiguousarray(planes))
+    described = {"icc_profile": photograph.icc_profile, "exif": without_orientation(photograph.exif)}
+    made.info.update({name: value for name, value in described.items() if value})
+    return made
 
 
 def _of_pillow(image: Image.Image) -> Photograph:
     image = ImageOps.exif_transpose(image)
+    profile, exif = image.info.get("icc_profile"), image.getexif()
+    described = Photograph(
+        np.zeros((0, 0, 3), np.uint8), "PNG", icc_profile=profile, exif=exif.tobytes() if exif else None
+    )
     if image.mode.startswith("I;16"):
         planes = np.asarray(image).astype(np.uint16)
-        return Photograph(np.repeat(planes[..., None], 3, 2), "PNG", grey=True)
+        return replace(described, pixels=np.repeat(planes[..., None], 3, 2), grey=True)
     if image.mode in ("I", "F"):
         raise FacevaeError(
             where="the image", expected="a Pillow image of 8 bits, or of mode I;16", found=f"mode {image.mode}",
@@ -86,8 +99,10 @@ def _of_pillow(image: Image.Image) -> Photograph:
         )  # fmt: skip
     if image.has_transparency_data:
         planes = np.array(image.convert("RGBA"))
-        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=image.mode in ("LA", "La"))
-    return Photograph(np.array(image.convert("RGB")), "PNG", grey=image.mode in ("1", "L"))
+        return replace(described, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode in ("LA", "La"))
+    if image.mode in ("CMYK", "LAB"):  # a profile of inks does not go with RGB
+        described = replace(described, icc_profile=None)
+    return replace(described, pixels=np.array(image.convert("RGB")), grey=image.mode in ("1", "L"))
 
 
 def _of_array(image: np.ndarray) -> Photograph:

@@ -15,10 +15,11 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from facevae.core.errors import FacevaeError
+from facevae.inference.exif import HEADER, INNER, ORIENTATION, WORDS, orientation_in, says_more_than_words, words_in
 from facevae.inference.image_files import decode_own
 from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 
-_ORIENTATION, _PHOTOMETRIC, _EXIF = 0x0112, 262, b"Exif\0\0"
+_PHOTOMETRIC = 262
 
 # EXIF's eight orientations as what turns an image stored so upright, and what turns it back.
 _UPRIGHT = {
@@ -36,16 +37,14 @@ FORMATS = {
 
 _ALPHA, _SIXTEEN_BITS = ("PNG", "WEBP", "TIFF", "AVIF"), ("PNG", "TIFF")
 
-# Words that a TIFF says of its image; its other tags are of how the pixels are stored.
-_WORDS = (270, 271, 272, 305, 306, 315, 33432)
-
 
 @dataclass(frozen=True)
 class Photograph:
     """`pixels`: (H, W, 3) uint8 or uint16, upright; `alpha`: (H, W) of the same type; `grey`: a file of one plane.
 
     `format`: as Pillow calls it; `orientation`: EXIF's number for how the file has it; `chunks`: of a PNG, what it says
-    of the image; `options`: of other formats, with which Pillow writes the like; `inks`: the file had CMYK.
+    of the image; `options`: of other formats, with which Pillow writes the like; `inks`: the file had CMYK;
+    `pictures`: how many it had, of which this is the first.
     """
 
     pixels: np.ndarray
@@ -58,12 +57,15 @@ class Photograph:
     chunks: list[Chunk] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     inks: bool = False
+    pictures: int = 1
 
     @property
     def colourless(self) -> bool:
         """Whether it is black and white, be it stored in one plane or in three equal ones."""
-        first = self.pixels[..., :1]
-        return self.grey or bool((self.pixels == first).all())
+        if self.grey:
+            return True
+        some = self.pixels[::16, ::16]  # most photographs show their colours there already
+        return all(bool((pixels == pixels[..., :1]).all()) for pixels in (some, self.pixels))
 
     def visible(self) -> np.ndarray:
         """What a model is shown: (H, W, 3) uint8, transparent parts white."""
@@ -126,6 +128,8 @@ def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
 def left_out(photograph: Photograph, suffix: str) -> list[str]:
     """What of a photograph a file that ends in `suffix` can't hold, in words."""
     kind, lost = FORMATS[suffix], []
+    if photograph.pictures > 1:
+        lost.append(f"all but the first of its {photograph.pictures} pictures")
     if photograph.pixels.dtype == np.uint16 and kind not in _SIXTEEN_BITS:
         lost.append("8 of its 16 bits")
     if photograph.alpha is not None and kind not in _ALPHA:
@@ -134,7 +138,7 @@ def left_out(photograph: Photograph, suffix: str) -> list[str]:
         lost.append("its inks, now RGB, and their profile")
     if kind == "BMP" and (photograph.exif or photograph.icc_profile):
         lost.append("EXIF and profile of colours")
-    if kind == "TIFF" and photograph.pixels.dtype == np.uint16 and photograph.exif:
+    if kind == "TIFF" and photograph.pixels.dtype == np.uint16 and says_more_than_words(photograph.exif):
         lost.append("EXIF")
     return lost
 
@@ -147,32 +151,28 @@ def own_suffix(path: Path) -> str:
 
 def _says_how_it_lies(photograph: Photograph, kind: str) -> bool:
     """Whether a file of this kind will name the photograph's orientation, by its EXIF or in its own way, as by XMP."""
-    if photograph.exif is not None and _orientation_in(photograph.exif) == photograph.orientation:
+    if photograph.exif is not None and orientation_in(photograph.exif) == photograph.orientation:
         return kind != "BMP" and (kind, photograph.pixels.dtype) != ("TIFF", np.uint16)
     return kind == photograph.format
-
-
-def _orientation_in(exif: bytes) -> int:
-    found = Image.Exif()
-    found.load(exif)
-    return found.get(_ORIENTATION, 1)
 
 
 def _described(image: Image.Image, data: bytes) -> Photograph:
     """The photograph without its pixels."""
     kind, options = "JPEG" if image.format == "MPO" else str(image.format), {}
-    orientation = image.getexif().get(_ORIENTATION, 1)  # first: of a PNG it reads EXIF behind the pixels too
+    orientation = image.getexif().get(ORIENTATION, 1)  # first: of a PNG it reads EXIF behind the pixels too
     info, exif = image.info, image.info.get("exif")
-    if exif and not exif.startswith(_EXIF):  # a WebP's, which a JPEG has to have
-        exif = _EXIF + exif
+    if exif and not exif.startswith(HEADER):  # a WebP's, which a JPEG has to have
+        exif = HEADER + exif
     if kind == "JPEG" and image.mode in ("L", "RGB"):
         # Its own tables: coded anew, blocks in which nothing has changed come out almost as they were.
         sampling = JpegImagePlugin.get_sampling(image)
         options = {"qtables": image.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})
     elif kind == "TIFF":
         words = Image.Exif()
-        words.update({tag: value for tag, value in image.getexif().items() if tag in _WORDS})
-        for tags in (0x8769, 0x8825):  # EXIF's own, and the place
+        for tag, value in image.getexif().items():
+            if tag in WORDS:  # as bytes: of a string Pillow would write ASCII alone
+                words[tag] = value.encode("latin-1") if isinstance(value, str) else value
+        for tags in INNER:
             if inner := image.getexif().get_ifd(tags):
                 words.get_ifd(tags).update(inner)
         exif, orientation = (words.tobytes() if len(words) else None), 1  # Pillow decodes it upright
@@ -184,8 +184,11 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
     profile = None if image.mode in ("CMYK", "LAB") else info.get("icc_profile")
     chunks = kept_chunks(data) if kind == "PNG" else []
     nothing = np.zeros((0, 0, 3), np.uint8)
-    inks = image.mode == "CMYK"
-    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options, inks)
+    # The second picture of an MPO is the first, seen by the other eye or smaller.
+    pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    return Photograph(
+        nothing, kind, None, False, orientation, profile, exif, chunks, options, image.mode == "CMYK", pictures
+    )
 
 
 def _webp_chunks(data: bytes) -> list[bytes]:
@@ -223,7 +226,7 @@ def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray 
                 ) from None  # fmt: skip
             if page.planarconfig == 2:
                 planes = np.moveaxis(planes, 0, -1)
-        return _turned(planes, _UPRIGHT.get(image.tag_v2.get(_ORIENTATION, 1)))
+        return _turned(planes, _UPRIGHT.get(image.tag_v2.get(ORIENTATION, 1)))
     return None
 
 
@@ -259,7 +262,8 @@ def _tiff(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
     tifffile.imwrite(
         file, planes if count > 1 else planes[..., 0], photometric="rgb" if count > 2 else "minisblack",
         planarconfig="contig" if count > 1 else None, extrasamples=["unassalpha"] if count == 4 else None,
-        compression="zlib", iccprofile=photograph.icc_profile, metadata=None,
+        compression="zlib", iccprofile=photograph.icc_profile, metadata=None, software=False,
+        extratags=[(tag, 2, 0, text.encode("latin-1") + b"\0", True) for tag, text in words_in(photograph.exif).items()],
     )  # fmt: skip
     return file.getvalue()
 

@@ -1,0 +1,44 @@
+"""EXIF, as Pillow hands it over in bytes."""
+
+from PIL import Image
+
+HEADER = b"Exif\0\0"
+"""What it begins with in a JPEG."""
+
+ORIENTATION = 0x0112
+
+WORDS = (270, 271, 272, 305, 306, 315, 33432)
+"""Tags of words that a TIFF says of its image; its other tags are of how the pixels are stored."""
+
+INNER = (0x8769, 0x8825)
+"""Where EXIF has its own tags, and the place."""
+
+
+def orientation_in(exif: bytes) -> int:
+    """Which of the eight ways, 1 being upright."""
+    return _read(exif).get(ORIENTATION, 1)
+
+
+def without_orientation(exif: bytes | None) -> bytes | None:
+    """That of an image which is upright now; None if nothing else was said."""
+    found = _read(exif)
+    found.pop(ORIENTATION, None)
+    return found.tobytes() if len(found) else None
+
+
+def words_in(exif: bytes | None) -> dict[int, str]:
+    """What a TIFF's own tags can hold of it, each byte as a character: which code they are in, EXIF does not say."""
+    found = _read(exif)
+    return {tag: str(found[tag]) for tag in WORDS if tag in found}
+
+
+def says_more_than_words(exif: bytes | None) -> bool:
+    """Whether there is something that `words_in` leaves out, but for the orientation."""
+    found = _read(exif)
+    return bool(set(found) - {*WORDS, ORIENTATION} or any(found.get_ifd(tags) for tags in INNER))
+
+
+def _read(exif: bytes | None) -> Image.Exif:
+    found = Image.Exif()
+    found.load(exif or b"")
+    return found
