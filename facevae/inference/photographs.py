@@ -258,12 +258,12 @@ def _tiff(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
 
     if planes.shape[2] == 2:  # which Pillow could not read again
         planes = np.dstack([np.repeat(planes[..., :1], 3, 2), planes[..., 1]])
-    file, count = io.BytesIO(), planes.shape[2]
+    file, count, words = io.BytesIO(), planes.shape[2], words_in(photograph.exif)
     tifffile.imwrite(
         file, planes if count > 1 else planes[..., 0], photometric="rgb" if count > 2 else "minisblack",
         planarconfig="contig" if count > 1 else None, extrasamples=["unassalpha"] if count == 4 else None,
         compression="zlib", iccprofile=photograph.icc_profile, metadata=None, software=False,
-        extratags=[(tag, 2, 0, text.encode("latin-1") + b"\0", True) for tag, text in words_in(photograph.exif).items()],
+        extratags=[(tag, 2, 0, text.encode("latin-1") + b"\0", True) for tag, text in words.items()],
     )  # fmt: skip
     return file.getvalue()
 
