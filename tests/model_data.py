@@ -56,6 +56,7 @@ DAE = {
     "report": {**LISTS, "latent_dim": None},
     "loss": "l1",
     "fresh_noise": None,
+    "subsampled_share": 0.0,
     "crop": 16,
     "valid_share": 0.2,
 }

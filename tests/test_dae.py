@@ -1,11 +1,13 @@
 """The denoisers and their objective."""
 
+import io
 import math
 
 import numpy as np
 import pytest
 import torch
 from model_data import DAE, LISTS, rebuilt, training_step, validation_step
+from PIL import Image
 from torch import nn
 
 from facevae.data.arrays import DaeArrays
@@ -18,6 +20,7 @@ from facevae.training.dae import (
     dae_terms_of,
     denoising_terms,
     mean_colour,
+    subsampled,
     with_sigma,
 )
 from facevae.training.loop.batches import HostRows, in_order
@@ -222,6 +225,52 @@ def test_fresh_noise_is_the_steps_own():
         for row in (0, 1)
     ]
     assert torch.equal(torch.cat(parts), add_fresh_noise(GREY, [5.0, 30.0], training_step(2)))
+
+
+def correlations(noise):
+    """Of each image's three channels with one another: (N, 3)."""
+    return np.array([np.corrcoef(image)[np.triu_indices(3, 1)] for image in noise.flatten(2).numpy()])
+
+
+def test_subsampled_noise_is_what_a_jpeg_keeps_of_noise():
+    """At half of the resolution in colour, as Pillow's JPEGs: by one that is stored and read again."""
+    noise = 25 * torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    one = torch.ones(1, 1, 1, 1)
+    found = subsampled(noise, one, one)
+    noisy = (128 + noise).round().clamp(0, 255)[0].permute(1, 2, 0).byte().numpy()
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(file, "JPEG", quality=98, subsampling="4:2:0")
+    stored = torch.from_numpy(np.asarray(Image.open(file)).copy()).permute(2, 0, 1)[None].float() - 128
+    assert found.std((2, 3))[0].tolist() == pytest.approx(stored.std((2, 3))[0].tolist(), rel=0.05)
+    assert correlations(found)[0] == pytest.approx(correlations(stored)[0], abs=0.04)
+    # What is left is that JPEG's own noise, but for its rounding.
+    assert (found - stored).std() < 0.35 * stored.std()
+
+
+def test_without_colour_it_is_as_strong_as_each_channel_was():
+    noise = 25 * torch.randn(1, 3, 101, 67, generator=torch.Generator().manual_seed(0))  # odd sides, too
+    grey = subsampled(noise, torch.full((1, 1, 1, 1), 1.4958), torch.zeros(1, 1, 1, 1))
+    assert grey.std((2, 3))[0].tolist() == pytest.approx([25] * 3, rel=0.03)
+    assert torch.equal(grey[:, 0], grey[:, 1]) and torch.equal(grey[:, 1], grey[:, 2])
+
+
+def test_a_share_of_the_images_gets_subsampled_noise():
+    clean = torch.full((200, 3, 24, 24), 128 / 255)
+    found = (add_fresh_noise(clean, 25.0, training_step(200), 0.3) - clean) * 255
+    alike = correlations(found).mean(1) > 0.3
+    assert 0.2 < alike.mean() < 0.4
+    # The others have the noise that they would have had.
+    assert torch.equal(found[~alike], ((add_fresh_noise(clean, 25.0, training_step(200)) - clean) * 255)[~alike])
+    strengths = found[alike].std((1, 2, 3))
+    assert 15 < strengths.min() < 19 and 23 < strengths.max() < 28
+    assert correlations(found[alike]).max() > 0.97, "some have hardly any colour"
+    every = (add_fresh_noise(clean, 25.0, training_step(200), 1.0) - clean) * 255
+    assert correlations(every).mean(1).min() > 0.3
+
+
+def test_stored_noise_is_not_subsampled():
+    with pytest.raises(ValueError, match="subsampled_share 0, since fresh_noise is null"):
+        settings(fresh_noise=None, subsampled_share=0.5)
 
 
 @pytest.mark.parametrize("stored", [25.0, [5.0, 55.0]])

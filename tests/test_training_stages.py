@@ -1,6 +1,7 @@
 """The stages from the arrays to the results, through their commands."""
 
 import csv
+import hashlib
 import json
 import math
 import shutil
@@ -54,7 +55,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, stage, arrays=None, checkpoint_seconds=60.0, **sections):
+    def __call__(self, stage, arrays=None, start=None, checkpoint_seconds=60.0, **sections):
         name = stage.__name__.split(".")[-1]
         kind = "dae" if "dae" in name else "vae"
         models, latents = self.folder / "models", self.folder / "data/vae/latents.safetensors"
@@ -62,6 +63,7 @@ class Project:
             "params": make_params(self.folder, **sections),
             "device": "cpu",
             "arrays": arrays or self.folder / "data" / kind / "arrays",
+            "start": start,
             "latents": latents,
             "pairs": self.folder / "data/raw/pairs.zip",
             "identities": self.folder / "data/raw/identity_CelebA.txt",
@@ -437,6 +439,21 @@ def test_fresh_noise_trains_and_the_stored_validates(project):
     (row,) = table(project.folder / "results/train_dae/history.csv")
     # All ten train now, and on the two black ones half of the noise is cut off.
     assert float(row["train_loss"]) == pytest.approx((8 + 2 / 2) / 10 * 20 * math.sqrt(2 / math.pi) / 255, rel=0.03)
+
+
+def test_a_denoiser_starts_from_another(project):
+    still = {"learning_rate": 1e-9, "epochs": 1, "crop": None}
+    model, first = project.folder / "models/dae.safetensors", project.folder / "first.safetensors"
+    project(train_dae, dae={"epochs": 2, "learning_rate": 0.01})
+    model.rename(first)
+    project(train_dae, start=first, dae=still)
+    (before, facts), (after, begun) = load_weights(first, "dae"), load_weights(model, "dae")
+    assert "start" not in facts and begun["start"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert all(torch.allclose(before[name], after[name], rtol=0, atol=1e-6) for name in before)
+    with one_line("first.safetensors", "a denoiser of the architecture unet", "set these as they are in the file"):
+        project(train_dae, start=first, dae={**still, "unet": {"width": 12, "levels": 1, "blocks": 1}})
+    with one_line("gone.safetensors"):
+        project(train_dae, start=project.folder / "gone.safetensors", dae=still)
 
 
 def spoil(folder, file):

@@ -1,10 +1,13 @@
 """Training the denoiser on cached pairs of clean and noisy images."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Subset
@@ -16,6 +19,7 @@ from facevae.data.persons import hold_back
 from facevae.models.dae import DaeArchitecture, denoise, make_network
 from facevae.nn.layers import as_unit_floats, from_bytes
 from facevae.nn.losses import PIXEL_LOSSES
+from facevae.nn.model_files import load_weights
 from facevae.training.loop.augmentation import random_crop, random_flip
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import Objective, fit
@@ -28,11 +32,19 @@ class DaeSettings(DaeArchitecture, TrainingSettings):
     """Section `dae`: the denoiser's network, its loss and its training."""
 
     loss: Literal["bce", "mse", "l1", "charbonnier"]
+    # The share of the images whose fresh noise is as JPEG keeps it, with less colour and in half of the resolution.
+    subsampled_share: float = Field(ge=0, le=1)
     # The noise that each step draws anew: that of add_noise's sigma (`same`), of another, of one from a range; null:
     # none, it trains on add_noise's copies.
     fresh_noise: FreshSigma | None
     crop: int | None = Field(ge=16)
     valid_share: float = Field(ge=0, le=0.5)
+
+    @model_validator(mode="after")
+    def _noise_is_fresh(self) -> "DaeSettings":
+        if self.fresh_noise is None and self.subsampled_share:
+            raise ValueError("subsampled_share 0, since fresh_noise is null: stored noise stays as it is")
+        return self
 
     @model_validator(mode="after")
     def _crop_fits_the_network(self) -> "DaeSettings":
@@ -71,15 +83,39 @@ def augment(images: Sequence[Tensor], settings: DaeSettings, step: StepContext) 
     return random_flip(step, *images) if settings.flip else tuple(images)
 
 
-def add_fresh_noise(clean: Tensor, sigma: float | list[float], step: StepContext) -> Tensor:
+def add_fresh_noise(
+    clean: Tensor, sigma: float | list[float], step: StepContext, subsampled_share: float = 0.0
+) -> Tensor:
     """Noisy copies of images (N, 3, H, W) in [0, 1], in whole grey levels as if they had been stored.
 
     `sigma` in grey levels; of a range each image gets one of its own, so that one network learns all ("blind", Zhang
-    et al. 2017, DnCNN-B).
+    et al. 2017, DnCNN-B). `subsampled_share` of the images get `subsampled` noise, of any gains from the one that keeps
+    the luma to the one that makes it as strong as a channel was, and from no colour to all.
     """
     low, high = ends(sigma)
     sigmas = low + (high - low) * step.rand(1, 1, 1)
-    return (clean * 255 + sigmas * step.randn(*clean.shape[1:])).round().clamp(0, 255) / 255
+    noise = sigmas * step.randn(*clean.shape[1:])
+    if subsampled_share:
+        chosen, luma, colour = (step.rand(1, 1, 1) for _ in range(3))
+        noise = torch.where(chosen < subsampled_share, subsampled(noise, 1 + luma * (_MOST_LUMA - 1), colour), noise)
+    return (clean * 255 + noise).round().clamp(0, 255) / 255
+
+
+# The luma of ITU-R BT.601, which JPEG stores, and the gain with which that of independent noise is as strong as each
+# channel: black-and-white photographs have such noise.
+_LUMA = (0.299, 0.587, 0.114)
+_MOST_LUMA = sum(weight**2 for weight in _LUMA) ** -0.5
+
+
+def subsampled(noise: Tensor, luma_gain: Tensor, colour_gain: Tensor) -> Tensor:
+    """Noise (N, 3, H, W) as JPEG, WebP and AVIF leave it: its colour in half of the resolution (4:2:0).
+
+    Each part, luma and what is beside it, is multiplied by its gain, (N, 1, 1, 1). In a black-and-white photograph
+    that of the colour is 0.
+    """
+    luma = (noise * noise.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    halved = F.avg_pool2d(noise - luma, 2, ceil_mode=True)
+    return luma_gain * luma + colour_gain * F.interpolate(halved, size=noise.shape[2:], mode="bilinear")
 
 
 # Enough images to know what one constant colour scores.
@@ -89,13 +125,13 @@ _SHOWN = 8
 
 
 def train_denoiser(
-    arrays: DaeArrays, identities: Mapping[str, int], settings: DaeSettings, run: Run
+    arrays: DaeArrays, identities: Mapping[str, int], settings: DaeSettings, run: Run, start: Path | None = None
 ) -> tuple[nn.Module, list[dict[str, float]]]:
     """Train on the train split but its last `valid_share`, which makes the history's valid_ columns.
 
     Nobody is in both: `identities` is a number of the person for each image's stem, as far as known. The test split
-    stays unseen. Returns the network and its history. Raises FacevaeError if the network does not
-    fit the images.
+    stays unseen. `start`: a trained denoiser, whose weights are those of the first step. Returns the network and its
+    history. Raises FacevaeError if the network does not fit the images, or the denoiser to start from the network.
     """
     settings = with_sigma(settings, arrays.manifest["noise"]["sigma"])
     clean, noisy = arrays.clean["train"], arrays.noisy["train"]
@@ -108,6 +144,8 @@ def train_denoiser(
         raise FacevaeError(
             where=f"dae.{settings.architecture}", expected=str(error), found="other ones", fix="change the lists"
         ) from None
+    if start is not None:
+        _start_from(start, network, settings)
 
     # Validation images, where there are any.
     shown = (np.flatnonzero(held) if held.any() else np.arange(len(held)))[-_SHOWN:]
@@ -144,6 +182,30 @@ def train_denoiser(
     return network, history
 
 
+def facts_of_start(path: Path | None) -> dict[str, str]:
+    """Which denoiser a training starts from, for its checkpoint and the model's metadata: empty for none.
+
+    Raises FacevaeError if it is none that can be read.
+    """
+    if path is None:
+        return {}
+    load_weights(path, "dae")
+    return {"start": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _start_from(path: Path, network: nn.Module, settings: DaeSettings) -> None:
+    """Copy the weights of a trained denoiser. Raises FacevaeError if it is none, or not of this architecture."""
+    tensors, metadata = load_weights(path, "dae")
+    found, group = metadata["settings"], settings.architecture
+    wanted = {name: weight.shape for name, weight in network.state_dict().items()}
+    if {name: weight.shape for name, weight in tensors.items()} != wanted:
+        raise FacevaeError(
+            where=path, expected=f"a denoiser of the architecture {group} and of dae.{group}'s values, to start from",
+            found=f"{found['architecture']}: {found[found['architecture']]}", fix="set these as they are in the file",
+        )  # fmt: skip
+    network.load_state_dict(tensors)
+
+
 def _rows(array: np.ndarray, which: np.ndarray) -> np.ndarray | Subset:
     """The chosen rows, (n,) bool; a slice where they are neighbours, as they are where all persons differ."""
     numbers = np.flatnonzero(which)
@@ -162,7 +224,7 @@ def dae_terms_of(settings: DaeSettings) -> Objective:
         images = augment(batch, settings, step) if step.training else batch
         clean, *noisy = (as_unit_floats(part) for part in images)
         if step.training and settings.fresh_noise is not None:
-            noisy = [add_fresh_noise(clean, settings.fresh_noise, step)]
+            noisy = [add_fresh_noise(clean, settings.fresh_noise, step, settings.subsampled_share)]
         return denoising_terms(model, clean, *noisy, settings, step)
 
     return terms_of
