@@ -3,10 +3,12 @@
 Run by `make pictures`, or `python docs/pictures.py FOLDER` to read another folder than results/.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 TARGET = Path(__file__).parent / "pictures"
@@ -151,7 +153,24 @@ def photograph(results: Path) -> None:
     compose("photograph", rows, 230)
 
 
+def noisy_photographs(results: Path) -> None:
+    """That portrait with noise, as a JPEG and in black and white, and without it again; `results` is not read."""
+    from skimage.data import astronaut
+
+    import facevae
+
+    shown, faces = Image.fromarray(astronaut()).crop((112, 0, 332, 220)), facevae.load("celeba", "cpu")
+    tiles = []
+    for clean, kind in ((shown, "JPEG"), (shown.convert("L"), "PNG")):
+        noise = np.random.default_rng(0).normal(0, 25, np.shape(clean))
+        file = io.BytesIO()
+        Image.fromarray((clean + noise).round().clip(0, 255).astype(np.uint8)).save(file, kind, quality=90)
+        tiles += [Image.open(file), faces.denoise(file.getvalue())]
+    titles = ["JPEG", "denoised", "black and white", "denoised"]
+    compose("noisy_photographs", [[tile.convert("RGB") for tile in tiles]], 220, column_titles=titles)
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    for picture in (edits, strengths, denoised, data, aligned, photograph):
+    for picture in (edits, strengths, denoised, data, aligned, photograph, noisy_photographs):
         picture(folder)

@@ -21,10 +21,10 @@ def denoise(
 ) -> None:
     """Remove noise from images. Writes NAME_denoised for each image, in its own size and format.
 
-    A line says how strong the noise was that it removed, as its standard deviation sigma in grey levels. It knows noise
-    that differs from colour to colour: of grey photographs, and of JPEGs that average colours, it removes little. The
-    denoiser that comes with facevae removes noise of sigma 5 to 55. The pipeline's expects noise like that in its
-    training, sigma 25 by default; from a clean image it removes fine detail.
+    A line says how strong the noise was that it removed, as its standard deviation sigma in grey levels. The denoiser
+    that comes with facevae removes noise of sigma 5 to 55, of JPEGs and black-and-white photographs too. The pipeline's
+    expects noise like that in its training: by default sigma 25, different in each colour; from a clean image it
+    removes fine detail.
     """
     from facevae.app.outputs import name_outputs, write_photograph
     from facevae.inference.image_files import find_images, read_image
