@@ -27,7 +27,7 @@ from facevae.core.command import run
 from facevae.core.errors import FacevaeError
 from facevae.core.files import atomic_write
 from facevae.data.arrays import VaeArrays, open_vae
-from facevae.inference.editing import Editor
+from facevae.inference.editing import LUMA, Editor
 from facevae.inference.models import ModelFolder
 from facevae.inference.sets import DEFAULT, resolve
 from facevae.jobs.progress import track
@@ -47,9 +47,6 @@ EDITED, FACES = ("Smiling", "Eyeglasses"), 100
 _DENOISED, _FILTERED, _PICTURES, _SEED = 64, 16, 100, 100
 
 _AT_ONCE = 256
-
-# The luma of ITU-R BT.601: what is black and white of a colour.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 # How far a figure may be from the card's, by its unit; a share of it where that is relative.
 TOLERANCES = {"dB": 0.15, "%": 1.5, "AUC": 0.01, "px": 0.6, "pictures": 3, "leakage": 0.012, "seen %": 8.0}
@@ -184,14 +181,16 @@ def denoising(models: ModelFolder, images: np.ndarray) -> Figures:
         found[f"denoised, sigma {sigma}"] = (float(np.mean(ours)), "dB")
         gain = float(np.mean(ours[:_FILTERED]) - best)
         found[f"above the best of {len(CLASSICAL)} classical filters that are told the sigma, {sigma}"] = (gain, "dB")
-    noisy = (clean + STORED * noise).round().clip(0, 255).astype(np.uint8)
-    for what, store in _STORED.items():
-        ours = [_psnr(models.denoiser(store(image)), truth) for image, truth in zip(noisy, clean, strict=True)]
-        found[f"denoised, sigma {STORED}, {what}"] = (float(np.mean(ours)), "dB")
-    grey = np.repeat((clean @ _LUMA)[..., None], 3, 3).round().astype(np.uint8)
-    noisy = (grey + STORED * noise[..., :1]).round().clip(0, 255).astype(np.uint8)
-    ours = [_psnr(models.denoiser(image), truth) for image, truth in zip(noisy, grey, strict=True)]
-    found[f"denoised, sigma {STORED}, black and white"] = (float(np.mean(ours)), "dB")
+    grey = np.repeat((clean @ LUMA)[..., None], 3, 3).round().astype(np.uint8)
+    noisy, noisy_grey = (
+        (image + STORED * noise[..., :planes]).round().clip(0, 255).astype(np.uint8)
+        for image, planes in ((clean, 3), (grey, 1))
+    )
+    stored = {what: ([store(image) for image in noisy], clean) for what, store in _STORED.items()}
+    for what, (images, truths) in {**stored, "black and white": (noisy_grey, grey)}.items():
+        for done, answer in (("noisy", lambda image: image), ("denoised", models.denoiser)):
+            psnr = [_psnr(answer(image), truth) for image, truth in zip(images, truths, strict=True)]
+            found[f"{done}, sigma {STORED}, {what}"] = (float(np.mean(psnr)), "dB")
     same = [_psnr(models.denoiser(image), image) for image in clean]
     found["denoised without noise, to the image itself"] = (float(np.mean(same)), "dB")
     return found

@@ -120,7 +120,7 @@ def test_killed_below_an_experiment_in_a_temporary_folder(project):
     stages = list(dict.fromkeys(stage for stage, _ in kills))
     changes = [word for stage in stages for word in ("-S", f"{SECTIONS[stage]}.seed=7")]
     command = ["exp", "run", "--temp", *changes]
-    for stage, moment in kills:  # of several stages DVC chooses the order: the others would have run already
+    for stage, moment in kills:  # alone: of several, DVC may run it before its turn
         output = dvc(project, *command, stage, fails=True, **CHECKPOINTS, **killed_at(stage, *moment))
         assert f"failed to reproduce '{stage}'" in output
     output = dvc(project, *command, *stages, **CHECKPOINTS)

@@ -13,6 +13,7 @@ from torch import nn
 
 from facevae.inference.denoising import CLEAN, Denoiser, noise_sigma
 from facevae.inference.models import ModelFolder
+from facevae.inference.photographs import Photograph
 from facevae.inference.pixels import as_bytes, unit_floats
 from facevae.inference.tiling import measured_reach, reach_of
 from facevae.models.dae import denoise, make_network
@@ -175,6 +176,21 @@ def test_an_image_without_noise_has_none(tmp_path):
     write_denoiser(tmp_path, UNCHANGED)
     image = noisy(30, 20)
     assert noise_sigma(image, ModelFolder(tmp_path, "cpu").denoiser(image)) < CLEAN
+
+
+def test_black_and_white_stays_so_whatever_the_network_answers():
+    """Also in three equal planes, as most programs store it."""
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        return batch + np.array([0.1, 0.0, -0.04], np.float32)[:, None, None]
+
+    made = Denoiser(answer, {"dense": False, "multiple": 8, "reach": 16, "height": 24, "width": 24})
+    planes = np.full((24, 24, 3), 100, np.uint8)
+    for photograph in (Photograph(planes, "PNG"), Photograph(planes, "PNG", grey=True)):
+        assert (made.photograph(photograph)[0].pixels == 105).all()
+    coloured = planes.copy()
+    coloured[0, 0, 0] = 0
+    assert made.photograph(Photograph(coloured, "PNG"))[0].pixels[9, 9].tolist() == [126, 100, 90]
 
 
 def test_which_tiles_there_are_depends_on_the_image_alone():

@@ -139,11 +139,27 @@ def test_of_several_pictures_the_first_is_taken_and_said(kind):
     file = io.BytesIO()
     pictures[0].save(file, kind, save_all=True, append_images=pictures[1:], lossless=True)
     photograph = read(file.getvalue())
-    assert left_out(photograph, ".png") == ["all but the first of its 3 pictures"]
+    assert left_out(photograph, ".png") == ["its other pictures, 2"]
     assert np.abs(photograph.pixels.astype(int) - RGB).mean() < 8
     twice = io.BytesIO()
     pictures[0].save(twice, "MPO", save_all=True, append_images=[pictures[1]])
     assert not left_out(read(twice.getvalue()), ".jpg"), "its second picture is the same, of another eye"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged tags
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+def test_damaged_later_pictures_are_not_counted(kind):
+    """At any place behind the first picture: what is taken is whole."""
+    pictures = [Image.fromarray(np.roll(RGB, by, 0)).quantize(16) for by in range(3)]
+    one, three = (saved(pictures[0], kind, save_all=True, append_images=pictures[1:count]) for count in (1, 3))
+    generator, found = np.random.default_rng(0), []
+    for _ in range(60):
+        data = bytearray(three)
+        data[generator.integers(len(one), len(data))] ^= 255
+        del data[len(data) - generator.integers(len(data) - len(one)) :]
+        found.append(read(bytes(data)))
+    assert min(one.pictures for one in found) == 1 and max(one.pictures for one in found) > 1
+    assert all(np.array_equal(one.pixels, read(three).pixels) for one in found)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -154,14 +154,6 @@ def test_medians_ratio_and_what_is_wrong_with_the_table(monkeypatch):
     assert third.startswith("| aligner | 32 | 10 | - | - | float32 (auto: ")
 
 
-@pytest.fixture
-def machine_as_it_was():
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-
-
 @pytest.mark.parametrize("name", ["judge-128", "identity-128", "aligner"])
 @pytest.mark.usefixtures("machine_as_it_was")
 def test_a_network_trains_in_both_in_turns(monkeypatch, tmp_path, name):

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -283,6 +284,18 @@ def test_a_pillow_image_keeps_what_is_said_of_it(faces, given):
     for answer in (faces.denoise(image), faces.edit(image, Smiling=1.0, frame="centre")):
         assert answer.size == (60, 40), "upright"
         assert dict(answer.getexif()) == {271: "A camera"} and answer.info["icc_profile"] == b"profile"
+
+
+def test_exif_that_cannot_be_written_again_goes(faces):
+    """A tag whose value is not of its type, as some programs write: Pillow reads it and can't write it."""
+    tags, file = Image.Exif(), io.BytesIO()
+    tags.update({0x0112: 6, 0x0100: 60})
+    whole, a_float = struct.pack(">HHI", 0x0100, 4, 1), struct.pack(">HHI", 0x0100, 11, 1)
+    broken = tags.tobytes().replace(whole, a_float)
+    assert broken != tags.tobytes()
+    Image.fromarray(RGB).save(file, "JPEG", exif=broken)
+    answer = faces.denoise(Image.open(file))
+    assert answer.size == (60, 40) and "exif" not in answer.info
 
 
 def test_what_a_denoiser_gives_back(faces):

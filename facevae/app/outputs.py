@@ -117,14 +117,13 @@ def write_data(path: Path, data: bytes) -> None:
 
 
 def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None:
-    """Write a photograph made of the one at `source`; a line says what of that the new file's format can't hold."""
+    """Write a photograph made of the one at `source`; a line says what of that is not in the new file."""
     from facevae.inference.photographs import encode_photograph, left_out
 
     suffix = path.suffix.lower()
     write_data(path, encode_photograph(photograph, suffix))
     if lost := left_out(photograph, suffix):
-        words = f"{path.suffix} can't hold all of {source}: without {', '.join(lost)}"
-        print(f"note: {path}: {words}", file=sys.stderr)
+        print(f"note: {path} lacks of {source}: {', '.join(lost)}", file=sys.stderr)
 
 
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:

@@ -106,6 +106,15 @@ def merge(values: dict[str, Any], changes: Mapping[str, Any], where: Path) -> di
     return merged
 
 
+def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; a list is one value."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def unlike(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values are not the same, with both; ABSENT for one that is on one side only."""
     left, right = dict(leaves(values)), dict(leaves(others))
@@ -224,15 +233,6 @@ def _change(values: dict[str, Any], changes: Mapping[str, Any], where: Path, pre
             _change(value, change, where, f"{prefix}{key}.")
         else:
             values[key] = change
-
-
-def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; a list is one value."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _summary(path: Path) -> str:

@@ -19,7 +19,7 @@ from facevae.latents.residual import CLEARLY, SEARCHED_TO, kept_change, residual
 Strengths = Mapping[str, float | np.ndarray]
 
 # Of red, green and blue (ITU-R BT.601), as Pillow makes grey of them.
-_BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 # Peak signal-to-noise ratio is infinite for equal images; no reconstruction comes near this.
 _MOST_DB = 100.0
@@ -121,5 +121,5 @@ def add_change(photograph: Photograph, matrix: np.ndarray, change: np.ndarray) -
     A black-and-white photograph stays one: of the change its brightness is added.
     """
     if photograph.colourless:
-        change = np.repeat(np.tensordot(_BRIGHTNESS, change, 1)[None], 3, 0)
+        change = np.repeat(np.tensordot(LUMA, change, 1)[None], 3, 0)
     return replace(photograph, pixels=composite(photograph.pixels, matrix, change))

@@ -1,5 +1,7 @@
 """EXIF, as Pillow hands it over in bytes."""
 
+import struct
+
 from PIL import Image
 
 HEADER = b"Exif\0\0"
@@ -19,11 +21,21 @@ def orientation_in(exif: bytes) -> int:
     return _read(exif).get(ORIENTATION, 1)
 
 
+def with_header(exif: bytes | None) -> bytes | None:
+    """As a JPEG has to have it: a WebP's lacks the first bytes."""
+    return HEADER + exif if exif and not exif.startswith(HEADER) else exif
+
+
 def without_orientation(exif: bytes | None) -> bytes | None:
-    """That of an image which is upright now; None if nothing else was said."""
+    """That of an image which is upright now; None if nothing else was said, or nothing that can be written again."""
     found = _read(exif)
-    found.pop(ORIENTATION, None)
-    return found.tobytes() if len(found) else None
+    if ORIENTATION not in found:
+        return exif
+    del found[ORIENTATION]
+    try:
+        return found.tobytes() if len(found) else None
+    except (AttributeError, TypeError, ValueError, struct.error):  # values that are not of their tag's type
+        return None
 
 
 def words_in(exif: bytes | None) -> dict[int, str]:

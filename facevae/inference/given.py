@@ -1,16 +1,16 @@
 """Images as people hand them over, as photographs, and back: Pillow's, arrays, files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from facevae.core.errors import FacevaeError
-from facevae.inference.exif import without_orientation
+from facevae.inference.exif import ORIENTATION, with_header, without_orientation
 from facevae.inference.image_files import not_there
-from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
+from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of, upright
 
 Kind = Literal["pillow", "array", "file"]
 
@@ -62,8 +62,7 @@ def take(image: Any) -> Given:
 def give_back(photograph: Photograph, like: Given) -> Any:
     """A photograph as what was given: an array of its type and dimensions, else Pillow's image, of 8 bits.
 
-    Of EXIF and the profile of colours an image of Pillow's has what it had, in its `info`, but for the orientation: it
-    is upright.
+    Pillow's image is upright; its `info` has the photograph's EXIF, but for the orientation, and its profile.
     """
     pixels, alpha = photograph.pixels, photograph.alpha
     if like.kind == "array":
@@ -84,14 +83,14 @@ def give_back(photograph: Photograph, like: Given) -> Any:
 
 
 def _of_pillow(image: Image.Image) -> Photograph:
-    image = ImageOps.exif_transpose(image)
-    profile, exif = image.info.get("icc_profile"), image.getexif()
-    described = Photograph(
-        np.zeros((0, 0, 3), np.uint8), "PNG", icc_profile=profile, exif=exif.tobytes() if exif else None
-    )
+    orientation = image.getexif().get(ORIENTATION, 1)
+    said: dict[str, Any] = {"orientation": orientation, "exif": with_header(image.info.get("exif"))}
+    if image.mode not in ("CMYK", "LAB"):  # the profile of others does not go with RGB
+        said["icc_profile"] = image.info.get("icc_profile")
+    image = upright(image, orientation)
     if image.mode.startswith("I;16"):
         planes = np.asarray(image).astype(np.uint16)
-        return replace(described, pixels=np.repeat(planes[..., None], 3, 2), grey=True)
+        return Photograph(np.repeat(planes[..., None], 3, 2), "PNG", grey=True, **said)
     if image.mode in ("I", "F"):
         raise FacevaeError(
             where="the image", expected="a Pillow image of 8 bits, or of mode I;16", found=f"mode {image.mode}",
@@ -99,10 +98,9 @@ def _of_pillow(image: Image.Image) -> Photograph:
         )  # fmt: skip
     if image.has_transparency_data:
         planes = np.array(image.convert("RGBA"))
-        return replace(described, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode in ("LA", "La"))
-    if image.mode in ("CMYK", "LAB"):  # a profile of inks does not go with RGB
-        described = replace(described, icc_profile=None)
-    return replace(described, pixels=np.array(image.convert("RGB")), grey=image.mode in ("1", "L"))
+        grey = image.mode in ("LA", "La")
+        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=grey, **said)
+    return Photograph(np.array(image.convert("RGB")), "PNG", grey=image.mode in ("1", "L"), **said)
 
 
 def _of_array(image: np.ndarray) -> Photograph:

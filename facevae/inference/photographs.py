@@ -15,7 +15,15 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from facevae.core.errors import FacevaeError
-from facevae.inference.exif import HEADER, INNER, ORIENTATION, WORDS, orientation_in, says_more_than_words, words_in
+from facevae.inference.exif import (
+    INNER,
+    ORIENTATION,
+    WORDS,
+    orientation_in,
+    says_more_than_words,
+    with_header,
+    words_in,
+)
 from facevae.inference.image_files import decode_own
 from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_planes, kept_chunks
 
@@ -90,7 +98,7 @@ def photograph_of(data: bytes, path: Path) -> Photograph:
     if planes is None and not image.has_transparency_data:
         return replace(photograph, pixels=shown, grey=image.mode in ("1", "L"))
     if planes is None:
-        planes = np.asarray(_upright(image.convert("RGBA"), photograph.orientation))
+        planes = np.asarray(upright(image.convert("RGBA"), photograph.orientation))
         return replace(
             photograph, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode in ("1", "L", "LA")
         )
@@ -126,10 +134,10 @@ def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
 
 
 def left_out(photograph: Photograph, suffix: str) -> list[str]:
-    """What of a photograph a file that ends in `suffix` can't hold, in words."""
+    """What of a photograph is not in the file that ends in `suffix`, in words."""
     kind, lost = FORMATS[suffix], []
     if photograph.pictures > 1:
-        lost.append(f"all but the first of its {photograph.pictures} pictures")
+        lost.append(f"its other pictures, {photograph.pictures - 1}")
     if photograph.pixels.dtype == np.uint16 and kind not in _SIXTEEN_BITS:
         lost.append("8 of its 16 bits")
     if photograph.alpha is not None and kind not in _ALPHA:
@@ -160,9 +168,7 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
     """The photograph without its pixels."""
     kind, options = "JPEG" if image.format == "MPO" else str(image.format), {}
     orientation = image.getexif().get(ORIENTATION, 1)  # first: of a PNG it reads EXIF behind the pixels too
-    info, exif = image.info, image.info.get("exif")
-    if exif and not exif.startswith(HEADER):  # a WebP's, which a JPEG has to have
-        exif = HEADER + exif
+    info, exif = image.info, with_header(image.info.get("exif"))
     if kind == "JPEG" and image.mode in ("L", "RGB"):
         # Its own tables: coded anew, blocks in which nothing has changed come out almost as they were.
         sampling = JpegImagePlugin.get_sampling(image)
@@ -184,11 +190,19 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
     profile = None if image.mode in ("CMYK", "LAB") else info.get("icc_profile")
     chunks = kept_chunks(data) if kind == "PNG" else []
     nothing = np.zeros((0, 0, 3), np.uint8)
-    # The second picture of an MPO is the first, seen by the other eye or smaller.
-    pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    return Photograph(
-        nothing, kind, None, False, orientation, profile, exif, chunks, options, image.mode == "CMYK", pictures
-    )
+    inks, pictures = image.mode == "CMYK", _pictures_in(image, data)
+    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options, inks, pictures)
+
+
+def _pictures_in(image: Image.Image, data: bytes) -> int:
+    """How many pictures a file has, as far as they are whole enough to be counted."""
+    if image.format == "MPO":
+        return 1  # the second picture of an MPO is the first, seen by the other eye or smaller
+    try:
+        # Opened anew: counting may leave an image at the picture that it could not read.
+        return getattr(Image.open(io.BytesIO(data)), "n_frames", 1)
+    except Exception:  # of damaged ones Pillow raises anything; the first picture is whole all the same
+        return 1
 
 
 def _webp_chunks(data: bytes) -> list[bytes]:
@@ -296,7 +310,7 @@ def as_8_bits(planes: np.ndarray) -> np.ndarray:
     return planes if planes.dtype == np.uint8 else (planes // 257).astype(np.uint8)
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 

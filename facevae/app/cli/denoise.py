@@ -23,8 +23,7 @@ def denoise(
 
     A line says how strong the noise was that it removed, as its standard deviation sigma in grey levels. The denoiser
     that comes with facevae removes noise of sigma 5 to 55, of JPEGs and black-and-white photographs too. The pipeline's
-    expects noise like that in its training: by default sigma 25, different in each colour; from a clean image it
-    removes fine detail.
+    expects noise like that in its training, sigma 25 by default; from a clean image it removes fine detail.
     """
     from facevae.app.outputs import name_outputs, write_photograph
     from facevae.inference.image_files import find_images, read_image
