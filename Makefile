@@ -31,16 +31,18 @@ endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[pipeline,dev]'
 	@touch $@
 
-# A mistake anywhere in params.yaml, before minutes of work; and afterwards, until the run is committed, how to keep it.
+# How many stages at once. None given: on a CPU as many as cores, up to 4, on a GPU 1.
+JOBS ?=
+
+# Afterwards, until the run is committed, how to keep it.
 define run_pipeline
-	python -m facevae.app.parameters
-	dvc repro
+	python -m facevae.app.reproduce$(if $(JOBS), --jobs $(JOBS))
 	@echo "results/: faces in evaluate_dae/, evaluate_vae/pictures/, explore_latents/pictures/; models/: what was trained."
 	@echo "The figures: dvc metrics show. Curves and pictures in a browser: dvc plots show."
 	@test -z "$$(git status --porcelain dvc.lock)" || echo 'This run is not committed yet: git commit -am "First run" keeps it, and dvc metrics diff then compares with it.'
 endef
 
-repro: setup  ## Run the whole pipeline, as far as anything changed
+repro: setup  ## Run the whole pipeline, as far as anything changed (JOBS=1: one stage after the other)
 	$(run_pipeline)
 
 default: setup  ## Bring the default settings into params.yaml and run the pipeline

@@ -56,7 +56,8 @@ SMALL = {
 }  # fmt: skip
 # Runs every time that the source reads files outside of the project, whether or not they have changed.
 WATCHING = {"fingerprint"}
-_RAN = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
+# Where stages run side by side each line has the stage before it.
+_RAN = re.compile(r"^(?:\w+ *\| )?Running stage '([^']+)'", re.MULTILINE)
 
 
 def project_files() -> list[str]:
@@ -148,11 +149,16 @@ def commit(folder: Path, message: str) -> None:
 
 def dvc(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> str:
     """Both outputs of a dvc command, which must succeed unless it `fails`."""
+    return command(folder, "dvc", *arguments, fails=fails, **environment)
+
+
+def command(folder: Path, *words: str, fails: bool = False, **environment: str) -> str:
+    """The same of any command."""
     done = subprocess.run(
-        ["dvc", *arguments], cwd=folder, env={**ENVIRONMENT, **environment}, encoding="utf-8",
+        words, cwd=folder, env={**ENVIRONMENT, **environment}, encoding="utf-8",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert (done.returncode != 0) == fails, f"dvc {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}"
+    assert (done.returncode != 0) == fails, f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}"
     return done.stdout
 
 

@@ -163,7 +163,7 @@ def test_dvc_commands_parse(command):
 def test_python_commands_exist(command):
     words = shlex.split(command)[1:]
     if words[0] == "-m":
-        ours = {*modules("stages"), "facevae.app.parameters", "facevae.app.presets"}
+        ours = {*modules("stages"), "facevae.app.parameters", "facevae.app.presets", "facevae.app.reproduce"}
         assert words[1] in ours or words[1].split(".")[0] not in ("stages", "facevae"), words[1]
     else:
         assert words[0].startswith("-") or (ROOT / words[0]).exists()

@@ -9,10 +9,11 @@ from facevae.nn.device import describe, pick_device, prepare
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu0"])
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu0", "hpu"])
 def test_a_device_that_is_not_there(name):
-    with one_line("--device", name, "auto, cpu"):
+    with one_line("--device", name, "auto, cpu") as caught:
         pick_device(name)
+    assert len(str(caught.value)) < 220, "and not the two dozen kinds of device that PyTorch has heard of"
 
 
 def test_devices_that_are_there():

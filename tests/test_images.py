@@ -1,6 +1,7 @@
 """Decoding, encoding and framing, with answers known beforehand."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -75,6 +76,33 @@ def test_every_orientation_in_every_format_that_has_one(format, orientation):
     exif[0x0112] = orientation  # which saving an AVIF has taken out
     decoded = decode(saved(Image.fromarray(corner), format, exif=exif), "x")
     assert decoded[row, column].min() > 200 and (decoded.mean(2) > 128).sum() == pytest.approx(64, abs=12)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_exif_with_a_tag_of_another_type_than_its_own(format):
+    """Pillow reads it, and does not write it: a file that is turned upright is none that has to be written."""
+    entries = [(0x0112, 3, 1, struct.pack("<HH", 6, 0)), (0x011A, 2, 3, b"72\0\0")]  # a resolution in letters
+    exif = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(4)
+    image = Image.fromarray(photo(1, width=40, height=20))
+    tags = Image.Exif()
+    tags.load(exif)
+    with pytest.raises(TypeError):
+        tags.tobytes()
+    data = saved(image, format, exif=b"Exif\0\0" + exif)
+    assert decode(data, "x").shape == (40, 20, 3)
+
+
+def test_what_a_file_that_is_not_read_is():
+    with one_line("x", "a whole image", "an empty file"):
+        decode(b"", "x")
+    with one_line("x", "a whole image", "a PNG that is damaged"):
+        decode(b"\x89PNG\r\n\x1a\n" + bytes(40), "x")
+    tiff = bytearray(saved(Image.fromarray(np.zeros((2, 4), np.float32)), "TIFF"))
+    bits = tiff.index(struct.pack("<HHIHH", 258, 3, 1, 32, 0)) + 8  # BitsPerSample
+    tiff[bits] = 24
+    with one_line("x", "a whole image", "a TIFF that is damaged, or of a kind that is not read"):
+        decode(bytes(tiff), "x")
 
 
 @pytest.mark.parametrize("level", [0, 200, 70_000])

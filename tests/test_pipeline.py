@@ -17,6 +17,7 @@ from project_copy import (
     ENVIRONMENT,
     ROOT,
     UNAIDED,
+    command,
     commit,
     copy_project,
     dvc,
@@ -60,7 +61,9 @@ def project(tmp_path_factory):
     shrink(folder)
     commit(folder, "small")
     (outside / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
-    output = dvc(folder, "repro", PYTHONPATH=str(outside), WATCH_LOG=str(outside / "watched"))
+    # As `make repro` does.
+    words = ("python", "-m", "facevae.app.reproduce", "--jobs", "2")
+    output = command(folder, *words, PYTHONPATH=str(outside), WATCH_LOG=str(outside / "watched"))
     (folder.parent / "first.txt").write_text(output, encoding="utf-8")
     (folder.parent / "status.txt").write_text(git(folder, "status", "--porcelain"), encoding="utf-8")
     (folder.parent / "watched.txt").write_text((outside / "watched").read_text(encoding="utf-8"), encoding="utf-8")

@@ -26,7 +26,7 @@ from facevae.latents.mixture import load_mixture
 from facevae.latents.posteriors import load_posteriors
 from facevae.latents.vectors import METHODS, load_vectors
 from facevae.models.vgg import Vgg19
-from facevae.nn.model_files import load_weights
+from facevae.nn.model_files import load_weights, save_weights
 from facevae.training.loop.log import RunLog
 from stages import (
     attribute_vectors,
@@ -452,6 +452,10 @@ def test_a_denoiser_starts_from_another(project):
     assert all(torch.allclose(before[name], after[name], rtol=0, atol=1e-6) for name in before)
     with one_line("first.safetensors", "a denoiser of the architecture unet", "set these as they are in the file"):
         project(train_dae, start=first, dae={**still, "unet": {"width": 12, "levels": 1, "blocks": 1}})
+    bare = project.folder / "bare.safetensors"
+    save_weights(bare, {"weight": torch.zeros(1)}, {"kind": "dae"})
+    with one_line("bare.safetensors", "a denoiser of the architecture unet"):
+        project(train_dae, start=bare, dae=still)
     with one_line("gone.safetensors"):
         project(train_dae, start=project.folder / "gone.safetensors", dae=still)
 

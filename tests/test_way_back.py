@@ -133,9 +133,10 @@ def test_make_repro_says_how_to_keep_a_run(tmp_path):
     assert "not committed" not in last and "results/" in last and "dvc metrics show" in last
 
 
-def test_make_checks_the_parameters_first():
-    lines = make(ROOT, "--dry-run", "--old-file", ".venv/.installed", "repro").splitlines()
-    assert lines.index("python -m facevae.app.parameters") < lines.index("dvc repro")
+def test_make_says_how_many_stages_at_once():
+    words = ("--dry-run", "--old-file", ".venv/.installed", "repro")
+    assert "python -m facevae.app.reproduce" in make(ROOT, *words).splitlines()
+    assert "python -m facevae.app.reproduce --jobs 1" in make(ROOT, *words, "JOBS=1").splitlines()
 
 
 def make(folder: Path, *arguments: str) -> str:

@@ -1,4 +1,5 @@
-"""Around the command `facevae`: where its results go, the named settings, all parameters checked.
+"""Around the command `facevae` and the pipeline: where results go, named settings, parameters checked, `make repro`.
 
-Imports core, imaging, celeba, sources, data, preparation, models, training, latents, inference, evaluation and figures.
+Imports core, imaging, celeba, sources, data, nn, preparation, models, training, latents, inference, evaluation and
+figures.
 """

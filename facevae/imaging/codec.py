@@ -10,7 +10,7 @@ import zlib
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from facevae.core.errors import FacevaeError
 from facevae.imaging.frames import Resample
@@ -19,7 +19,20 @@ from facevae.imaging.unread import has_heic, is_heic, register_heic, unread_cont
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
 """What Pillow calls them; HEIF comes with pillow-heif."""
 
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What turns an image that is stored in one of EXIF's orientations, but for the first, which is upright."""
+
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and of TIFF
+
+# How the files begin that may be known and yet not read.
+_BEGINNINGS = {
+    b"\x89PNG": "a PNG", b"\xff\xd8\xff": "a JPEG", b"GIF8": "a GIF", b"RIFF": "a WebP", b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF", b"II+\0": "a TIFF", b"MM\0+": "a TIFF",
+}  # fmt: skip
 
 LARGEST = 64_000_000
 
@@ -52,11 +65,16 @@ def decode_image(data: bytes, where: object) -> Image.Image:
     """As `decode`, but an image of Pillow's, of mode RGB."""
     try:
         with _opened(io.BytesIO(data)) as image:
-            if image.getexif().get(_ORIENTATION, 1) != 1:
-                return _as_rgb(ImageOps.exif_transpose(image))
-            return _as_rgb(image)
+            image.load()  # a TIFF's pixels, and a TIFF's only, are upright from here on
+            # Not Pillow's exif_transpose: it writes EXIF anew, which ends at the first tag that is not of its type.
+            return _as_rgb(upright(image, image.getexif().get(_ORIENTATION, 1)))
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise _not_an_image(where, io.BytesIO(data), error) from None
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The image turned by EXIF's number for how it is stored; itself where that is none of 2 to 8."""
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
 class Header(NamedTuple):
@@ -163,8 +181,14 @@ def _not_an_image(where: object, file: BinaryIO, error: Exception) -> FacevaeErr
             where=where, expected=f"at most {LARGEST:,} pixels", found=found, fix="scale it down or remove the file"
         )
     file.seek(0)
-    unread = unread_content(file.read(32))
-    # What Pillow says of unknown bytes is where it looked at them, an address in memory.
-    why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
-    kind = unread or f"{file.seek(0, io.SEEK_END)} bytes that are not ({why})"
-    return FacevaeError(where=where, expected="a whole image", found=kind, fix="replace or remove the file")
+    begin, size = file.read(32), file.seek(0, io.SEEK_END)
+    found = unread_content(begin) or f"{size} bytes that are not ({_why(begin, error)})" if size else "an empty file"
+    return FacevaeError(where=where, expected="a whole image", found=found, fix="replace or remove the file")
+
+
+def _why(begin: bytes, error: Exception) -> str:
+    if not isinstance(error, UnidentifiedImageError):
+        return f"{type(error).__name__}: {error}"
+    # What Pillow says of bytes that it does not know is where it looked at them, an address in memory.
+    known = next((name for beginning, name in _BEGINNINGS.items() if begin.startswith(beginning)), None)
+    return "of no known format" if known is None else f"{known} that is damaged, or of a kind that is not read"

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from facevae.core.errors import FacevaeError
+from facevae.imaging.codec import upright
 from facevae.inference.exif import ORIENTATION, with_header, without_orientation
 from facevae.inference.image_files import not_there
-from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of, upright
+from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
 
 Kind = Literal["pillow", "array", "file"]
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from facevae.core.errors import FacevaeError
+from facevae.imaging.codec import UPRIGHT, upright
 from facevae.inference.exif import (
     INNER,
     ORIENTATION,
@@ -29,13 +30,8 @@ from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_p
 
 _PHOTOMETRIC = 262
 
-# EXIF's eight orientations as what turns an image stored so upright, and what turns it back.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
-_BACK = _UPRIGHT | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+# What turns an image back from upright.
+_BACK = UPRIGHT | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 
 # Formats by the endings that an output may have.
 FORMATS = {
@@ -102,7 +98,7 @@ def photograph_of(data: bytes, path: Path) -> Photograph:
         return replace(
             photograph, pixels=planes[..., :3].copy(), alpha=planes[..., 3], grey=image.mode in ("1", "L", "LA")
         )
-    planes = _turned(planes, _UPRIGHT.get(photograph.orientation))
+    planes = _turned(planes, UPRIGHT.get(photograph.orientation))
     colours = planes.shape[2] - (planes.shape[2] in (2, 4))
     return replace(
         photograph, pixels=np.repeat(planes[..., :1], 3, 2) if colours == 1 else planes[..., :3].copy(),
@@ -240,7 +236,7 @@ def _sixteen_bits(image: Image.Image, data: bytes, where: object) -> np.ndarray 
                 ) from None  # fmt: skip
             if page.planarconfig == 2:
                 planes = np.moveaxis(planes, 0, -1)
-        return _turned(planes, _UPRIGHT.get(image.tag_v2.get(ORIENTATION, 1)))
+        return _turned(planes, UPRIGHT.get(image.tag_v2.get(ORIENTATION, 1)))
     return None
 
 
@@ -308,10 +304,6 @@ _WRITERS: dict[str, Callable[[Photograph, np.ndarray, str], bytes]] = {"PNG": _p
 def as_8_bits(planes: np.ndarray) -> np.ndarray:
     """uint8 as it is, uint16 by the upper half of its bits."""
     return planes if planes.dtype == np.uint8 else (planes // 257).astype(np.uint8)
-
-
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _turned(planes: np.ndarray, how: Image.Transpose | None) -> np.ndarray:

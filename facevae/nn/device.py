@@ -22,12 +22,17 @@ def pick_device(name: str) -> torch.device:
         torch.empty(0, device=device)
         if device.type == "cuda" and device.index is None:  # a thread can be told to use a GPU by its number only
             device = torch.device("cuda", torch.cuda.current_device())
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise FacevaeError(
             where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
-            found=f"{name} ({str(error).splitlines()[0]})", fix="leave the option out to let the machine decide",
+            found=f"{name} ({_first_words(str(error))})", fix="leave the option out to let the machine decide",
         ) from None  # fmt: skip
     return device
+
+
+def _first_words(text: str) -> str:
+    # "Expected one of cpu, cuda, ipu, ...", two dozen kinds, hardly one of which is in this machine.
+    return "no such device" if text.startswith("Expected one of ") else text.splitlines()[0].partition(". ")[0]
 
 
 def measure_on(name: str, threads: int) -> torch.device:

@@ -196,12 +196,12 @@ def facts_of_start(path: Path | None) -> dict[str, str]:
 def _start_from(path: Path, network: nn.Module, settings: DaeSettings) -> None:
     """Copy the weights of a trained denoiser. Raises FacevaeError if it is none, or not of this architecture."""
     tensors, metadata = load_weights(path, "dae")
-    found, group = metadata["settings"], settings.architecture
+    found, group = metadata.get("settings", {}), settings.architecture
     wanted = {name: weight.shape for name, weight in network.state_dict().items()}
     if {name: weight.shape for name, weight in tensors.items()} != wanted:
         raise FacevaeError(
             where=path, expected=f"a denoiser of the architecture {group} and of dae.{group}'s values, to start from",
-            found=f"{found['architecture']}: {found[found['architecture']]}", fix="set these as they are in the file",
+            found=f"{(name := found.get('architecture'))}: {found.get(name)}", fix="set these as they are in the file",
         )  # fmt: skip
     network.load_state_dict(tensors)
 
