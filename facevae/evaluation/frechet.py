@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 
 class FrechetDistance:
@@ -14,6 +13,8 @@ class FrechetDistance:
     """
 
     def __init__(self, real: Tensor) -> None:
+        from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds
+
         # torchmetrics expects the network; the embeddings are here already.
         embedding = nn.Identity()
         embedding.num_features = real.shape[1]

@@ -6,8 +6,8 @@ from http.client import HTTPException
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+# torchmetrics takes seconds to import, which what only reads a section of params.yaml here shall not wait for.
 
 # Half of the window's 11 pixels.
 _SSIM_BORDER = 5
@@ -18,6 +18,8 @@ def psnr_db(prediction: Tensor, target: Tensor) -> Tensor:
 
     JSON has no infinity. One grey level in one value of a 220 x 180 image is 99 dB.
     """
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
     found = peak_signal_noise_ratio(prediction, target, data_range=1.0, dim=(1, 2, 3), reduction="none")
     return found.clamp_max(100)
 
@@ -28,6 +30,8 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     Wang et al. 2004, equation 13, with their Gaussian window of 11 pixels and sigma 1.5. An image of fewer than 11
     pixels, in which no window has room, is continued by its mirror image.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     # torchmetrics takes the mean over every pixel, those included whose window reaches into a mirrored border.
     _, similarity = structural_similarity_index_measure(
         prediction, target, data_range=1.0, reduction="none", return_full_image=True
@@ -43,6 +47,8 @@ def load_lpips(network: str, device: torch.device) -> Callable[[Tensor, Tensor],
     torchvision fetches the network's weights once into torch hub's folder. Where they can't be had, says so in a line
     and returns None.
     """
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
     try:
         metric = LearnedPerceptualImagePatchSimilarity(network, reduction="none", normalize=True).to(device)
     except (OSError, HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -1,10 +1,6 @@
 """What a linear model reads from the latents: a logistic regression per attribute, or its vector's dot product."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score, roc_curve
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -23,6 +19,10 @@ def linear_probe(
     scores, (A,) each; NaN for an attribute of which a kind is missing in either split. Latents are standardised,
     scikit-learn's defaults otherwise: no weights for rare attributes, so that the plain accuracy is as high as it gets.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     train, test = latents.double().numpy(), test_latents.double().numpy()
     probabilities, usable = np.full(test_labels.shape, np.nan), both_kinds(labels)
     with threadpool_limits(1):  # sums depend on how many threads share them
@@ -52,6 +52,8 @@ def classify_by_vectors(
     the test images. Returns `accuracy`, `balanced_accuracy` and `roc_auc`, (A,) each; NaN where a kind is missing in
     either split.
     """
+    from sklearn.metrics import roc_curve
+
     scores = (latents.double() @ vectors.double().T).numpy()
     test_scores = (test_latents.double() @ vectors.double().T).numpy()
     answers, usable = np.full(test_labels.shape, np.nan), both_kinds(labels)
@@ -71,6 +73,8 @@ def classify_by_vectors(
 
 def _areas(scores: np.ndarray, labels: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Areas under the ROC curves, (A,): the probability that a positive scores above a negative. NaN where missing."""
+    from sklearn.metrics import roc_auc_score
+
     found = np.full(len(missing), np.nan)
     for column in np.flatnonzero(~missing):
         known = labels[:, column] >= 0

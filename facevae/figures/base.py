@@ -3,20 +3,22 @@
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from facevae.core.files import atomic_write
 from facevae.figures.sheets import MAX_WIDTH
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DPI = 100
 
 
 def bars(path: Path, names: Sequence[str], series: dict[str, Sequence[float]], title: str, xlabel: str) -> None:
     """Write horizontal bars, a group of them per name, each with its value to two digits, as one PNG."""
-    figure = Figure(figsize=(8, 0.28 * len(names) * max(1, len(series)) ** 0.5 + 1.2))
+    figure = _figure((8, 0.28 * len(names) * max(1, len(series)) ** 0.5 + 1.2))
     axis = figure.subplots()
     thickness = 0.8 / len(series)
     positions = np.arange(len(names))
@@ -56,7 +58,7 @@ def heat_map(
         values, rows, columns = np.full((1, 1), np.nan), [""], [""]
     # Inches of a cell: smaller where there are too many columns for the width.
     side = min(0.17, (MAX_WIDTH / _DPI - 3.2) / len(columns))
-    figure = Figure(figsize=(side * len(columns) + 3.2, side * len(rows) + 2.4))
+    figure = _figure((side * len(columns) + 3.2, side * len(rows) + 2.4))
     axis = figure.subplots()
     limits = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} if symmetric else {"cmap": "magma_r", "vmin": 0}
     picture = axis.imshow(values, aspect="equal", **limits)
@@ -74,7 +76,7 @@ def labelled_lines(
     path: Path, lines: Mapping[str, Sequence[tuple[float, float, str]]], title: str, xlabel: str, ylabel: str
 ) -> None:
     """Write lines through points (x, y, what stands beside the point) as one PNG, a legend beside it naming them."""
-    figure = Figure(figsize=(9.5, 5.5))
+    figure = _figure((9.5, 5.5))
     axis = figure.subplots()
     for name, points in lines.items():
         axis.plot([x for x, _, _ in points], [y for _, y, _ in points], marker="o", markersize=4, label=name)
@@ -94,7 +96,7 @@ def scatter(path: Path, panels: Mapping[str, Mapping[str, np.ndarray]], title: s
 
     All panels have the same kinds in the same order; a kind has one colour, and the last lies on top.
     """
-    figure = Figure(figsize=(4.6 * len(panels) + 0.4, 5.2))
+    figure = _figure((4.6 * len(panels) + 0.4, 5.2))
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axis, (name, kinds) in zip(axes, panels.items(), strict=True):
         for points in kinds.values():
@@ -116,12 +118,14 @@ def mosaic(path: Path, panels: Sequence[np.ndarray], framed: np.ndarray, title: 
     `framed`: (R, C) bool, the cells of each panel that get a frame. A panel that is wider than a picture may be is
     shown smaller.
     """
+    from matplotlib.patches import Rectangle
+
     rows, columns, height, width = panels[0].shape[:4]
     across, scale = _fitting_panels(len(panels), columns * width, 2 if width < 100 else 1)
     down = -(-len(panels) // across)
     # The title wants seven inches.
     size = max(7, across * (columns * width * scale + 0.3)), down * (rows * height * scale + 0.3) + 0.35
-    figure = Figure(figsize=size)
+    figure = _figure(size)
     for axis, panel in zip_longest(figure.subplots(down, across, squeeze=False).flat, panels):
         axis.set_axis_off()
         if panel is None:
@@ -147,6 +151,12 @@ def _two_digits(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _figure(size: tuple[float, float]) -> "Figure":
+    from matplotlib.figure import Figure  # takes a second, which what only reads parameters here shall not wait for
+
+    return Figure(figsize=size)
+
+
+def _save(figure: "Figure", path: Path) -> None:
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)

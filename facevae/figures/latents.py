@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.spatial.distance import cdist
 
 from facevae.celeba.splits import evenly_spaced
 from facevae.core.errors import FacevaeError
@@ -113,6 +112,8 @@ def choose_analogies(labels: np.ndarray, attribute: int, latents: np.ndarray, co
     attributes and, among such, have the closest latents: what leads from a to b is to be the attribute and little
     else. c is any other face that lacks it. Where a label is unknown, -1, half a difference is counted.
     """
+    from scipy.spatial.distance import cdist
+
     order = np.random.default_rng(seed).permutation(len(labels))[:_COMPARED]
     lacking, having = (order[labels[order, attribute] == kind] for kind in (0, 1))
     count = min(count, len(having), len(lacking) // 2)

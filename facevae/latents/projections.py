@@ -4,8 +4,6 @@
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 
@@ -71,6 +69,9 @@ def grid_layout(latents: np.ndarray, rows: int, columns: int) -> np.ndarray:
     Their ranks along the two principal axes, the first along the grid's longer side, are matched with the cells so
     that the sum of squared distances is the least (the assignment problem, as scikit-learn's plane and SciPy solve it).
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     count = rows * columns
     if len(latents) != count:
         raise ValueError(f"{count} latents for {rows} x {columns} cells, not {len(latents)}")
