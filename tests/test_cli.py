@@ -109,7 +109,10 @@ def test_a_plain_edit_is_the_decoded_sum(facevae, folder, vae, vectors):
 
 def test_an_edit_is_the_photograph_and_the_change(facevae, folder, vae, vectors):
     out = facevae("edit", "ann.png", "-a", "Smiling=-0.7", "-a", "Wearing_Hat", "-o", "new.png")
-    assert out.splitlines()[1] == "ann.png: 40x60, its centred 40x40 scaled to 16x16 -> new.png"
+    assert out.splitlines() == [
+        "Smiling -0.7",
+        "ann.png: 40x60, its centred 40x40 scaled to 16x16, Wearing_Hat 2 (recommended) -> new.png",
+    ]
     z = vae.encode(framed("ann.png"))
     times = times_ahead(np.array([2.0]))  # as far as the stronger of the two may go
     ahead = edit(edit(z, vectors.of("Smiling"), -0.7 * times), vectors.of("Wearing_Hat"), 2.0 * times)
@@ -151,10 +154,10 @@ def test_what_a_format_can_not_hold_is_said(facevae, folder):
 def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
     """It sees a smile in whatever is bright: the photograph's own, or brighter ones only."""
     shutil.copytree(models, "judged")
-    for likely, said in ((0.9, ""), (0.1, ", Smiling 3")):
+    for likely, said in ((0.9, ", Smiling 1.5 (recommended)"), (0.1, ", Smiling 3")):
         write_judge(Path("judged"), 16, ("Smiling", "Male"), np.zeros((2, 3)), np.full(2, likely))
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
-        assert out.splitlines()[1] == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png"
+        assert out == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png\n"
     out = facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "judged", "-o", "new.png")
     assert "Smiling 3" not in out, "a strength that is given is not searched"
     write_judge(Path("judged"), 32, ("Smiling", "Male"), np.zeros((2, 3)), np.zeros(2))
@@ -201,7 +204,7 @@ def test_many_images_one_by_one_or_together(facevae, folder):
     for name in names:
         facevae("edit", name, "-a", "Smiling", "-o", "single/")
     out = facevae("edit", *names, "-a", "Smiling", "-o", "together")
-    assert len(out.splitlines()) == 4
+    assert len(out.splitlines()) == 3
     found = files_below(Path("single"))
     assert found == files_below(Path("together"))
     assert sorted(found) == ["ann_edited.png", "bob_edited.jpg", "eve_edited.png"]
@@ -387,14 +390,40 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate"])
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate ann.png"])
 def test_a_broken_image_costs_one_line_and_leaves_nothing(command, name, facevae, folder):
     Path(name).write_bytes(BROKEN[name])
     before = files_below(folder)
-    line = facevae(*command.split(), "ann.png", name, fails=True)
+    line = facevae(*command.split(), name, fails=True)
     expected = "an image (JPEG, PNG," if name == "page.pdf" else "a whole image, found"
     assert line.startswith(f"error: {name}: expected {expected}")
     assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "edit -a Smiling --sheet", "reconstruct", "denoise"])
+def test_what_is_wrong_with_one_image_ends_none_of_the_others(command, facevae, folder, monkeypatch, capsys):
+    Path("cut.jpg").write_bytes(BROKEN["cut.jpg"])
+    Path("tiny.png").write_bytes(encode_png(photo(1, 15, 3)))
+    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), ".", "-o", "new/"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 1, "a script sees that some are missing"
+    cut, tiny, last = err.splitlines()
+    assert cut.startswith("error: cut.jpg: expected a whole image, found 2000 bytes that are not")
+    assert tiny.startswith("error: tiny.png: expected at least ")
+    assert last == "error: 2 of 5 images left out, as said above"
+    assert [name.split("_")[0] for name in files_below(Path("new"))] == ["ann", "bob", "eve"]
+    assert all(f"{name}: " in out for name in ("ann.png", "bob.jpg", "eve.png"))
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
+def test_what_is_wrong_with_a_model_is_said_once(command, facevae, folder, models):
+    shutil.copytree(models, "other")
+    for name in ("encoder.onnx", "denoiser.onnx"):
+        Path("other", name).write_bytes(b"broken")
+    line = facevae(*command.split(), "ann.png", "bob.jpg", "--models", "other", fails=True)
+    assert line.startswith("error: other/")
 
 
 def test_what_a_folder_holds_besides_is_named(facevae, folder, monkeypatch):
@@ -425,13 +454,13 @@ def test_a_folder_of_other_photographs(facevae, folder, monkeypatch):
     assert line.startswith("error: phone/0.heic: expected an image (JPEG,") and "convert it to JPEG or PNG" in line
 
 
-@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate"])
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise", "interpolate ann.png"])
 def test_too_small_or_not_there(command, facevae, folder):
     Path("tiny.png").write_bytes(encode_png(photo(1, 15, 3)))
     before = files_below(folder)
-    line = facevae(*command.split(), "ann.png", "tiny.png", fails=True)
+    line = facevae(*command.split(), "tiny.png", fails=True)
     assert line.startswith("error: tiny.png: expected at least") and "found 15x3; take a larger image" in line
-    line = facevae(*command.split(), "ann.png", "gone.png", fails=True)
+    line = facevae(*command.split(), "gone.png", fails=True)
     assert line.startswith("error: gone.png: expected an image") and "found no such file" in line
     assert files_below(folder) == before
 
@@ -790,7 +819,7 @@ def test_a_shell_completes_what_is_typed(monkeypatch, capsys):
 
 def test_as_a_process(folder, models):
     Path("text.jpg").write_bytes(b"This is no image.\n")
-    command = [sys.executable, "-m", "facevae.app.cli.main", "denoise", "ann.png", "text.jpg", "--models", str(models)]
+    command = [sys.executable, "-m", "facevae.app.cli.main", "denoise", "text.jpg", "--models", str(models)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=ALONE)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("error: text.jpg: expected a whole image")

@@ -65,7 +65,7 @@ def test_photographs_are_kept_between_their_faces_and_their_edits_as_far_as_they
     monkeypatch.setattr(faces, "_KEPT", 2 * 178 * 218 * 3)
     opened = faces.load("celeba", "cpu").openers(paths)
     assert sorted(read) == paths
-    portraits = [opener() for opener in opened]
+    portraits = [opener() for _, opener in opened]
     assert read[3:] == paths[2:]
     for path, portrait in zip(paths, portraits, strict=True):
         assert np.array_equal(portrait.photograph.pixels, np.asarray(Image.open(path)))

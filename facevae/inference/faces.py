@@ -1,6 +1,6 @@
 """The Python interface: `facevae.load("celeba")`, and what its answer can do with images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,33 +87,39 @@ class Faces:
         given, framing = take(image), Framing(self.models, frame, str(face))
         return Portrait(self.models, given, framing(given.photograph.visible(), given.where))
 
-    def open_each(
-        self, paths: Sequence[Path], *, face: str | int = "largest", frame: Way = "auto"
-    ) -> Iterator[Portrait]:
-        """`open` of files, one after the other, after faces have been found in all of them."""
-        return (opener() for opener in self.openers(paths, face=face, frame=frame))
-
     def openers(
-        self, paths: Sequence[Path], *, face: str | int = "largest", frame: Way = "auto"
-    ) -> list[Callable[[], Portrait]]:
-        """What opens each of these files, after faces have been found in all of them. Several threads may call them.
+        self, paths: Sequence[Path], *, face: str | int = "largest", frame: Way = "auto",
+        on_bad: Callable[[Path, FacevaeError | OSError], None] | None = None,
+    ) -> list[tuple[Path, Callable[[], Portrait]]]:  # fmt: skip
+        """These files, each with what opens it, after faces have been found in all of them. Several threads may call.
 
-        Small photographs are kept until then; large ones are read a second time: a folder of them need not fit into
-        memory.
+        `on_bad` is told of a file that is no image or has no such face, which is then left out; without it that ends
+        the call. Small photographs are kept until they are opened; large ones are read a second time: a folder of them
+        need not fit into memory.
         """
         framing = Framing(self.models, frame, str(face))
 
-        def found(path: Path) -> tuple[Given, list[FramedFace]]:
-            given = take(path)
-            return given, framing(given.photograph.visible(), path)
+        def found(path: Path) -> tuple[Given, list[FramedFace]] | FacevaeError | OSError:
+            try:
+                given = take(path)
+                return given, framing(given.photograph.visible(), path)
+            except (FacevaeError, OSError) as error:
+                if on_bad is None:
+                    raise
+                return error
 
         def opener(path: Path, faces: list[FramedFace], kept: Given | None) -> Callable[[], Portrait]:
             return lambda: Portrait(self.models, kept or take(path), faces)
 
         made, room = [], _KEPT
-        for path, (given, faces) in zip(paths, in_threads(found, paths), strict=True):
+        for path, result in zip(paths, in_threads(found, paths), strict=True):
+            if isinstance(result, Exception):
+                assert on_bad is not None
+                on_bad(path, result)
+                continue
+            given, faces = result
             room -= given.photograph.pixels.nbytes
-            made.append(opener(path, faces, given if room >= 0 or len(paths) == 1 else None))
+            made.append((path, opener(path, faces, given if room >= 0 or len(paths) == 1 else None)))
         return made
 
     def edit(

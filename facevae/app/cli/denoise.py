@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from facevae.app.cli.options import Images, Models, Output
+from facevae.app.cli.several import leaving_out
+from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
 
@@ -26,7 +28,7 @@ def denoise(
     expects noise like that in its training, sigma 25 by default; from a clean image it removes fine detail.
     """
     from facevae.app.outputs import name_outputs, write_photograph
-    from facevae.inference.image_files import find_images, read_image
+    from facevae.inference.image_files import find_images
     from facevae.inference.photographs import FORMATS, own_suffix
 
     paths = find_images(images)
@@ -37,13 +39,15 @@ def denoise(
     from facevae.inference.photographs import read_photograph
 
     denoiser = ModelFolder(models, device).denoiser
-    for path in paths if paths[1:] else []:
-        # Read again below: a folder of photographs need not fit into memory.
-        height, width = read_image(path).shape[:2]
-        denoiser.check_size((width, height), path)
-    for path, target in zip(paths, targets, strict=True):
-        noisy = read_photograph(path)
-        denoised, sigma = denoiser.photograph(noisy, self_ensemble=self_ensemble, where=path, what=f"denoise {path}")
-        write_photograph(target, denoised, path)
-        said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
-        print(f"{path}: {noisy.pixels.shape[1]}x{noisy.pixels.shape[0]}, {said} -> {target}")
+    with leaving_out(paths) as left_out:
+        for path, target in zip(paths, targets, strict=True):
+            try:
+                noisy = read_photograph(path)
+                what = f"denoise {path}"
+                denoised, sigma = denoiser.photograph(noisy, self_ensemble=self_ensemble, where=path, what=what)
+            except (FacevaeError, OSError) as error:
+                left_out(path, error)
+                continue
+            write_photograph(target, denoised, path)
+            said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
+            print(f"{path}: {noisy.pixels.shape[1]}x{noisy.pixels.shape[0]}, {said} -> {target}")

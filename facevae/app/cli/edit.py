@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facevae.app.cli.options import Faces, FrameWay, Images, Models, Output
+from facevae.app.cli.several import leaving_out
 from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
@@ -97,19 +98,15 @@ def edit(
     changes = _named(faces.models.fitting_vectors, wanted)
     advice = {name: faces.models.vectors.recommendation(name).strength for name in changes}
     at = {name: advice[name] if strength is None else strength for name, strength in changes.items()}
-    openers = faces.openers(paths, face=face, frame=frame)
-    title = ", ".join(f"{name} {strength:g}" for name, strength in at.items())
-    advised = [name for name, strength in changes.items() if strength is None]
-    print(title + (f" (recommended for {', '.join(advised)})" if advised else ""))
-    _warn_of_strengths(at)
+    target_of = dict(zip(paths, targets, strict=True))
 
-    def make(call: "tuple[Path, Path, Callable[[], Portrait]]") -> list[str]:
-        path, target, opener = call
+    def make(call: "tuple[Path, Callable[[], Portrait]]") -> list[str]:
+        (path, opener), target = call, target_of[call[0]]
         portrait = opener()
         _warn_of_faces(path, portrait)
         said: list[str] = []
         if sheet:
-            _write_sheet(target, portrait, at, title, plain)
+            _write_sheet(target, portrait, at, _title(at), plain)
         elif plain:
             write_image(target, portrait.square(at, plain=True))
         else:
@@ -119,8 +116,24 @@ def edit(
             for number, framed in enumerate(portrait.faces)
         ]
 
-    for lines in in_threads(make, list(zip(paths, targets, openers, strict=True))):
-        print("\n".join(lines))
+    with leaving_out(paths) as left_out:
+        openers = faces.openers(paths, face=face, frame=frame, on_bad=left_out)
+        _announce(changes, at if sheet or plain else {})
+        for lines in in_threads(make, openers):
+            print("\n".join(lines))
+
+
+def _announce(changes: dict[str, float | None], recommended: dict[str, float]) -> None:
+    """What all images get: strengths that were given, and recommended ones; what is searched stands with each face."""
+    advised = [name for name, strength in changes.items() if strength is None and name in recommended]
+    known = recommended | {name: strength for name, strength in changes.items() if strength is not None}
+    if known:
+        print(_title(known) + (f" (recommended for {', '.join(advised)})" if advised else ""))
+        _warn_of_strengths(known)
+
+
+def _title(strengths: dict[str, float]) -> str:
+    return ", ".join(f"{name} {strength:g}" for name, strength in strengths.items())
 
 
 def _named(vectors: "AttributeVectors", wanted: list[tuple[str, float | None]]) -> dict[str, float | None]:
@@ -177,14 +190,16 @@ def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes:
 
 
 def _describe(portrait: "Portrait", changes: dict[str, float | None], face: int, strengths: dict[str, float]) -> str:
-    """The strengths that were searched on a face."""
+    """The strengths of a face that were not given: searched on it, or the recommended ones."""
     from facevae.latents.residual import FARTHEST
 
-    searched = [name for name, given in changes.items() if given is None and portrait.search(name).found[face]]
-    return "".join(
-        f", {name} {strengths[name]:.2g}" + " (more than any face has)" * (strengths[name] > FARTHEST)
-        for name in searched
-    )
+    words = []
+    for name in (name for name, given in changes.items() if given is None):
+        remark = " (more than any face has)" if strengths[name] > FARTHEST else ""
+        if not portrait.search(name).found[face]:
+            remark = " (recommended)"
+        words.append(f", {name} {strengths[name]:.2g}{remark}")
+    return "".join(words)
 
 
 def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]) -> list[tuple[str, float | None]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from facevae.app.cli.options import FrameWay, Images, Models, OneFace, Output
+from facevae.app.cli.several import leaving_out
 from facevae.core.options import Device
 
 
@@ -29,6 +30,9 @@ def reconstruct(
     from facevae.inference.models import ModelFolder
 
     faces = Faces(ModelFolder(models, device))
-    for path, target, portrait in zip(paths, targets, faces.open_each(paths, face=face, frame=frame), strict=True):
-        write_image(target, portrait.square({}, plain=True))
-        print(f"{path}: {portrait.faces[0].words} -> {target}")
+    target_of = dict(zip(paths, targets, strict=True))
+    with leaving_out(paths) as left_out:
+        for path, opener in faces.openers(paths, face=face, frame=frame, on_bad=left_out):
+            portrait = opener()
+            write_image(target_of[path], portrait.square({}, plain=True))
+            print(f"{path}: {portrait.faces[0].words} -> {target_of[path]}")
