@@ -7,6 +7,7 @@ import sys
 import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.metadata import distributions as installed_distributions
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -199,7 +200,14 @@ def test_declared_packages_are_pinned():
 
 
 def test_python_3_11_is_enough():
+    """Any 3.11: Debian 12 has 3.11.2 (findings/soupsieve-needs-a-patch-release-of-python.sh)."""
     assert PROJECT["requires-python"] == ">=3.11"
+    asking = {
+        f"{package.name} {package.version} asks for {package.metadata['Requires-Python']}"
+        for package in installed_distributions()
+        if re.search(r">=?\s*3\.(11\.[1-9]|1[2-9])", package.metadata["Requires-Python"] or "")
+    }
+    assert not asking, "pin another version in constraints.txt"
 
 
 def test_no_registry_address():
