@@ -19,7 +19,7 @@ pip install --quiet pip==26.2
 printf 'beautifulsoup4==4.15.0\nsoupsieve==4.1.2\n' > "$folder/list.txt"
 
 # $1: the Python; the rest: what to install. Nothing is installed.
-try() {
+resolves() {
     version=$1
     shift
     pip install --dry-run --ignore-installed --no-cache-dir --target "$folder/target" --only-binary :all: \
@@ -27,12 +27,13 @@ try() {
 }
 
 pip --version | cut -d' ' -f1-2
-try 3.11.5 -c "$folder/list.txt" beautifulsoup4 && echo "Python 3.11.5: $(grep 'Would install' "$folder/said.txt")"
-! try 3.11.4 -c "$folder/list.txt" beautifulsoup4
+resolves 3.11.5 -c "$folder/list.txt" beautifulsoup4
+echo "Python 3.11.5: $(grep 'Would install' "$folder/said.txt")"
+if resolves 3.11.4 -c "$folder/list.txt" beautifulsoup4; then exit 1; fi
 echo "Python 3.11.4:"
 grep -A 4 'ERROR: Cannot install' "$folder/said.txt"
 grep -q 'conflicting dependencies' "$folder/said.txt"
-! grep -qi 'requires-python\|python version' "$folder/said.txt"
-! try 3.11.4 soupsieve==4.1.2
+if grep -qi 'requires-python\|python version' "$folder/said.txt"; then exit 1; fi
+if resolves 3.11.4 soupsieve==4.1.2; then exit 1; fi
 echo "soupsieve alone:"
 grep -o '4.1.2 Requires-Python [^;]*' "$folder/said.txt"

@@ -1,8 +1,8 @@
 """`dvc repro` with stages that do not need each other side by side: what `make repro` runs.
 
-DVC reproduces one stage after the other, and leaves it to several of its processes to do more. With enough cores the
-trainings then take the time of the longest; on two little is saved (docs/design.md). What they make is the same: a
-training has the threads that params.yaml gives it.
+DVC reproduces one stage after the other, and leaves it to several of its processes to do more. How much that saves
+depends on the cores; on two it is little (docs/design.md, Training). What they make is the same: a training has the
+threads that params.yaml gives it.
 """
 
 import os

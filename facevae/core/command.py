@@ -21,10 +21,15 @@ def start(app: typer.Typer) -> None:
     """Run a Typer application with the command line's arguments. FacevaeError becomes one line on standard error."""
     try:
         app()
-    except FacevaeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
+    except (FacevaeError, OSError) as error:
         # A full disk or a forbidden folder is the user's to correct as well; anything else keeps its traceback.
-        print(f"error: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        say(error)
         sys.exit(1)
+
+
+def say(error: FacevaeError | OSError) -> None:
+    """One line on standard error."""
+    if isinstance(error, OSError):
+        print(f"error: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+    else:
+        print(f"error: {error}", file=sys.stderr)

@@ -5,8 +5,8 @@ import os
 SPINS = ("GOMP_SPINCOUNT", "1000")
 """How often a thread of PyTorch's (libgomp) asks for work before it sleeps.
 
-libgomp's own number takes milliseconds, and the cores from whoever else wants them: of two trainings at once on two
-cores each gets a fourth or less of what it had alone, and half or more with this one (`python -m bench.at_once`).
+libgomp's own number takes milliseconds, and the cores from whoever else wants them (docs/design.md, Training;
+`python -m bench.at_once`).
 """
 
 

@@ -30,8 +30,8 @@ _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and of TI
 
 # How the files begin that may be known and yet not read.
 _BEGINNINGS = {
-    b"\x89PNG": "a PNG", b"\xff\xd8\xff": "a JPEG", b"GIF8": "a GIF", b"RIFF": "a WebP", b"II*\0": "a TIFF",
-    b"MM\0*": "a TIFF", b"II+\0": "a TIFF", b"MM\0+": "a TIFF",
+    b"\x89PNG": "a PNG", b"\xff\xd8\xff": "a JPEG", b"GIF8": "a GIF", b"II*\0": "a TIFF", b"MM\0*": "a TIFF",
+    b"II+\0": "a TIFF", b"MM\0+": "a TIFF",
 }  # fmt: skip
 
 LARGEST = 64_000_000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from facevae.core.command import say
 from facevae.core.errors import FacevaeError
 
 
@@ -24,8 +25,7 @@ class LeftOut:
         if self._of == 1 or not own:
             raise error
         self.count += 1
-        line = str(error) if isinstance(error, FacevaeError) else f"{path}: {error.strerror or error}"
-        print(f"error: {line}", file=sys.stderr)
+        say(error)
 
 
 @contextmanager
