@@ -14,7 +14,7 @@ def main(
     dae_arrays: Annotated[Path, typer.Option(help="The denoiser's cached arrays.")] = Path("data/dae/arrays"),
     output: Annotated[Path, typer.Option(help="The folder for the ONNX files.")] = Path("models"),
     results: Annotated[Path, typer.Option(help="The folder for the comparison.")] = Path("results/export"),
-    half: Annotated[bool, typer.Option("--half", help="Store weights in half precision, half the size.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Store weights in 16 and 8 bits: half the size.")] = False,
     images: Annotated[int, typer.Option(min=1, help="Test images to compare on.")] = 500,
 ) -> None:
     """Write the networks as ONNX files, which carry all that is needed to use them, and compare them with PyTorch.
@@ -37,7 +37,7 @@ def main(
     faces, photographs = open_vae(vae_arrays).images, open_dae(dae_arrays).noisy["test"]
     measure_on("cpu", threads=1)
     output.mkdir(parents=True, exist_ok=True)
-    export_models(models, output, faces["valid"][:images], half=half)
+    export_models(models, output, faces["valid"][:images], small=small)
     found = compare_with_torch(models, output, faces["test"][:images], photographs[: max(1, images // 10)])
     write_table(results / "differences.csv", [vars(row) for row in found], COLUMNS)
     largest = max(row.largest for row in found if row.unit == "grey levels")

@@ -39,12 +39,12 @@ def main(
     from facevae.data.arrays import open_dae
     from facevae.models.dae import metadata_of
     from facevae.nn.model_files import save_weights
-    from facevae.training.dae import DaeSettings, facts_of_start, train_denoiser
-    from facevae.training.loop.run import Options, start_run
+    from facevae.training.dae import DaeSettings, train_denoiser
+    from facevae.training.loop.run import Options, facts_of_start, start_run
 
     settings = load_section(params, "dae", DaeSettings)
     data, known = open_dae(arrays), read_identities(identities).by_stem()
-    options, begun = Options(device, compile, logs, checkpoint_seconds), facts_of_start(start)
+    options, begun = Options(device, compile, logs, checkpoint_seconds), facts_of_start(start, "dae")
     with start_run("train_dae", options, settings.model_dump() | begun, data.manifest) as training:
         network, history = train_denoiser(data, known, settings, training, start)
         if not training.processes.is_main:

@@ -13,6 +13,7 @@ def main(
     params: Params = Path("params.yaml"),
     device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
+    start: Annotated[Path | None, typer.Option(help="A trained autoencoder to go on from, to fine-tune it.")] = None,
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/vae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_vae"),
     logs: Logs = Path("logs"),
@@ -29,24 +30,28 @@ def main(
     Parameters: vae; of the groups deep and report only the one that vae.architecture names.
 
     An interrupted training goes on where it stopped when it is started again with the same parameters and data.
+
+    --start fine-tunes an autoencoder: its weights are those of the first step. It may have fewer latent dimensions than
+    vae.latent_dim; the others are added. DVC does not see that file.
     """
     from facevae.core.params import load_section
     from facevae.core.tables import write_table
     from facevae.data.arrays import open_vae
     from facevae.models.vae import metadata_of
     from facevae.nn.model_files import save_weights
-    from facevae.training.loop.run import Options, start_run
+    from facevae.training.loop.run import Options, facts_of_start, start_run
     from facevae.training.vae import VaeSettings, train_autoencoder
 
     settings = load_section(params, "vae", VaeSettings)
     data = open_vae(arrays)
-    options = Options(device, compile, logs, checkpoint_seconds)
-    with start_run("train_vae", options, settings.model_dump(), data.manifest) as training:
-        vae, history = train_autoencoder(data, settings, training)
+    options, begun = Options(device, compile, logs, checkpoint_seconds), facts_of_start(start, "vae")
+    with start_run("train_vae", options, settings.model_dump() | begun, data.manifest) as training:
+        vae, history = train_autoencoder(data, settings, training, start)
         if not training.processes.is_main:
             return
         image_size = data.images["train"].shape[1]
-        save_weights(model, vae.state_dict(), metadata_of(settings, image_size, data.manifest["framing"]))
+        facts = metadata_of(settings, image_size, data.manifest["framing"]) | begun
+        save_weights(model, vae.state_dict(), facts)
         write_table(results / "history.csv", history)
     print(f"{model}: trained for {len(history)} epochs, history in {results}")
 

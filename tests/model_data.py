@@ -72,6 +72,7 @@ VAE = {
     "kl_warmup_epochs": 1.0,
     "free_bits": 0.0,
     "feature_weight": 0.3,
+    "attribute_weight": 0.0,
     "feature_network": "classifier",
     "classifier": CLASSIFIER,
     "vgg19": {"layers": ["relu1_1"], "weights": None},

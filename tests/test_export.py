@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from model_data import DAE, LISTS, VAE
@@ -18,8 +19,8 @@ from onnx_models import facts_of, with_weights
 from raw_data import one_line
 
 from bench.rooms import ROOT
-from facevae.inference import export
-from facevae.inference.export import compare_with_torch, export_models, store_in_half, to_onnx
+from facevae.inference import export, small
+from facevae.inference.export import compare_with_torch, export_models, to_onnx
 from facevae.inference.networks import NAMES, open_network
 from facevae.inference.torch_modules import Denoiser, Judge, load_module
 from facevae.inference.torch_networks import open_with_torch
@@ -156,7 +157,7 @@ def test_the_bytes_tell_nothing_of_the_machine_and_the_code(name, source, export
 def test_half_the_bytes_and_nearly_the_same_answers(source, exported, tmp_path, monkeypatch):
     """Weights of 11 bits: a step of 1 / 2048 of each, which comes to less than 2 grey levels here."""
     monkeypatch.setattr(export, "to_onnx", lambda module, name, example: onnx.load(exported / f"{name}.onnx"))
-    export_models(source, tmp_path, FACES, half=True)
+    export_models(source, tmp_path, FACES, small=True)
     for name in NAMES:
         whole, half = (folder / f"{name}.onnx" for folder in (exported, tmp_path))
         weights = sum(numpy_helper.to_array(tensor).nbytes for tensor in onnx.load(whole).graph.initializer)
@@ -173,7 +174,7 @@ def test_half_the_bytes_and_nearly_the_same_answers(source, exported, tmp_path, 
 def test_small_tensors_and_shapes_are_not_halved(exported):
     model = onnx.load(exported / "decoder.onnx")
     before = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    store_in_half(model)
+    small.store_small(model)
     after = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for name, values in before.items():
         halved = values.dtype == np.float32 and values.size >= 256
@@ -181,6 +182,34 @@ def test_small_tensors_and_shapes_are_not_halved(exported):
             after[f"{name}.half" if halved else name], values.astype(np.float16) if halved else values
         )
     assert {values.dtype for values in after.values()} >= {np.dtype(np.float16), np.dtype(np.float32)}
+
+
+def test_large_dense_layers_take_a_byte_for_each_weight(exported, monkeypatch):
+    monkeypatch.setattr(small, "_LEAST_IN_BYTES", 1000)
+    for name, weight in (("encoder", "mu.weight"), ("decoder", "decoder.first.0.weight")):
+        model = onnx.load(exported / f"{name}.onnx")
+        values = next(numpy_helper.to_array(part) for part in model.graph.initializer if part.name == weight)
+        small.store_small(model)
+        onnx.checker.check_model(model, full_check=True)
+        after = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        quantized, scales = after[f"{weight}.bytes"], after[f"{weight}.scales"]
+        assert quantized.dtype == np.int8 and weight not in after and f"{weight}.half" not in after
+        assert np.abs(quantized * scales[:, None] - values).max() <= 0.5001 * scales.max()
+        batch = batch_of(name, 3)
+        found, expected = (
+            onnxruntime.InferenceSession(stored.SerializeToString()).run(None, {stored.graph.input[0].name: batch})[0]
+            for stored in (model, onnx.load(exported / f"{name}.onnx"))
+        )
+        assert 0 < np.abs(found - expected).max() < 0.02 * max(1, np.abs(expected).max()), name
+        # Nothing but this layer is stored in bytes.
+        assert [name for name, values in after.items() if values.dtype == np.int8] == [f"{weight}.bytes"]
+
+
+def test_bytes_of_weights_and_their_scales():
+    rows = np.array([[1.27, -0.64, 0.004], [0, 0, 0], [-2.54, 0.031, 2.54]], np.float32)
+    quantized, scales = small.in_bytes(rows)
+    assert quantized.tolist() == [[127, -64, 0], [0, 0, 0], [-127, 2, 127]]
+    assert scales == pytest.approx([0.01, 1, 0.02])
 
 
 def test_a_judge_of_no_attributes(tmp_path):

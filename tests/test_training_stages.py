@@ -460,6 +460,51 @@ def test_a_denoiser_starts_from_another(project):
         project(train_dae, start=project.folder / "gone.safetensors", dae=still)
 
 
+def test_an_autoencoder_starts_from_one_of_fewer_dimensions(project):
+    model, first = project.folder / "models/vae.safetensors", project.folder / "first.safetensors"
+    alone = {"feature_weight": 0.0, "epochs": 1}
+    project(train_vae, vae={**alone, "latent_dim": 4})
+    model.rename(first)
+    still = {**alone, "learning_rate": 1e-9}
+    project(train_vae, start=first, vae={**still, "latent_dim": 6})
+    (before, facts), (after, begun) = load_weights(first, "vae"), load_weights(model, "vae")
+    assert "start" not in facts and begun["start"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    added = {"encoder.mu.bias": after["encoder.mu.bias"][4:], "decoder": after["decoder.first.0.weight"][:, 4:]}
+    assert all(part.any() for part in added.values())  # as untrained ones are
+    assert torch.allclose(after["encoder.logvar.bias"][4:], torch.tensor(-1.5))
+    for name, old in before.items():
+        new = after[name]
+        if old.shape != new.shape:
+            new = new[:, :4] if name.startswith("decoder") else new[:4]
+        assert name == "variance" or torch.allclose(old, new, rtol=0, atol=1e-6), name
+    changes = ({"latent_dim": 3}, {"deep": {"width": 16, "levels": 2, "blocks": 1}}, {"architecture": "report"})
+    for change in changes:
+        with one_line("first.safetensors", "at most", "vae.latent_dim may be larger"):
+            project(train_vae, start=first, vae={**still, **change})
+    bare = project.folder / "bare.safetensors"
+    save_weights(bare, {"weight": torch.zeros(1)}, {"kind": "vae"})
+    with one_line("bare.safetensors", "an autoencoder with the network of section vae"):
+        project(train_vae, start=bare, vae=still)
+    with one_line("gone.safetensors"):
+        project(train_vae, start=project.folder / "gone.safetensors", vae=still)
+
+
+def test_attributes_teach_the_autoencoder_and_leave_nothing_but_better_latents(project, capsys):
+    """A reader that knew nothing would be off by log 2 for each attribute; the file has no weight of it."""
+    taught = {"feature_weight": 0.0, "epochs": 12, "learning_rate": 0.003, "flip": False}
+    shapes, read = [], []
+    for weight in (0.0, 2000.0):
+        project(train_vae, vae={**taught, "attribute_weight": weight})
+        tensors, _ = load_weights(project.folder / "models/vae.safetensors", "vae")
+        shapes.append({name: weights.shape for name, weights in tensors.items()})
+        (*_, row) = table(project.folder / "results/train_vae/history.csv")
+        read.append(float(row.get("train_attribute_loss", "nan")) / 2000)
+    assert shapes[0] == shapes[1]
+    chance = len(NAMES) * math.log(2)
+    assert math.isnan(read[0]) and read[1] < chance / 2
+    assert "vae.attribute_weight counts nothing" not in capsys.readouterr().out
+
+
 def spoil(folder, file):
     """Save the array of a file again, as numbers in [0, 255] that are no bytes."""
     np.save(folder / file, np.load(folder / file).astype(np.float32))

@@ -126,6 +126,9 @@ def test_without_attributes_each_stage_says_so(tmp_path, capsys):
     assert "judge.safetensors: no attribute that some train images have and some have not" in out
     with one_line("vae.feature_network", "expected vgg19", "reconstruction none"):
         project(train_vae, arrays=project.folder / "own", vae={"reconstruction": "none"})
+    project(train_vae, arrays=project.folder / "own", vae={"feature_weight": 0.0, "attribute_weight": 1.0})
+    out = capsys.readouterr().out
+    assert "vae.attribute_weight counts nothing" in out and "attribute_loss" not in out
 
 
 # --- one of one's own

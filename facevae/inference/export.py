@@ -21,6 +21,7 @@ from facevae.alignment.onnx_runtime import FACTS
 from facevae.core.files import atomic_write
 from facevae.inference.networks import NAMES, open_network
 from facevae.inference.pixels import unit_floats
+from facevae.inference.small import store_small
 from facevae.inference.torch_modules import load_module
 from facevae.jobs.progress import track
 
@@ -37,9 +38,6 @@ _PORTS = {
 _OPSET = 20
 
 _AT_ONCE = 64
-
-# Smaller tensors are shapes and the like: not worth a cast.
-_LEAST_HALVED = 256
 
 LEAST_FACES_SHARE = 1.0
 """The percentile of validation faces' reconstruction PSNR below which a face is unlike all that a model knows."""
@@ -62,18 +60,18 @@ class Difference:
 COLUMNS = ("network", "unit", "images", "largest", "mean")
 
 
-def export_models(source: Path, target: Path, valid: np.ndarray, *, half: bool = False) -> None:
+def export_models(source: Path, target: Path, valid: np.ndarray, *, small: bool = False) -> None:
     """Write NAME.onnx into `target` for each of networks.NAMES, of the safetensors in `source`, whole or not at all.
 
     `valid`: validation images (N, S, S, 3) uint8, of whose reconstructions' PSNR the first percentile is noted in the
-    encoder's facts, where there are any. `half`: weights are stored in half precision; everything is computed in
+    encoder's facts, where there are any. `small`: weights are stored as small.py says; everything is computed in
     float32 all the same. Raises FacevaeError if a model is missing or broken.
     """
     for name in track(NAMES, len(NAMES), "export", "networks"):
         module, facts, example = load_module(source, name)
         model = to_onnx(module.eval(), name, example)
-        if half:
-            store_in_half(model)
+        if small:
+            store_small(model)
         _write(target / f"{name}.onnx", model, facts)
         if name == "encoder":
             encoder = model, facts
@@ -139,22 +137,6 @@ def _bare(model: "onnx.ModelProto") -> "onnx.ModelProto":
         value.ClearField("metadata_props")
         value.ClearField("doc_string")
     return model
-
-
-def store_in_half(model: "onnx.ModelProto") -> None:
-    """Keep a model's large weights in half precision, each cast to float32 again before it is used."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= _LEAST_HALVED:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"cast_{name}", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
 
 
 def _write(path: Path, model: "onnx.ModelProto", facts: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Training the denoiser on cached pairs of clean and noisy images."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -180,17 +179,6 @@ def train_denoiser(
         observe=observe,
     )
     return network, history
-
-
-def facts_of_start(path: Path | None) -> dict[str, str]:
-    """Which denoiser a training starts from, for its checkpoint and the model's metadata: empty for none.
-
-    Raises FacevaeError if it is none that can be read.
-    """
-    if path is None:
-        return {}
-    load_weights(path, "dae")
-    return {"start": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _start_from(path: Path, network: nn.Module, settings: DaeSettings) -> None:

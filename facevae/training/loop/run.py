@@ -1,5 +1,6 @@
 """How a training runs on this machine: device, processes, log, checkpoint. Nothing here is a parameter."""
 
+import hashlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from facevae.nn.device import pick_device, prepare
+from facevae.nn.model_files import load_weights
 from facevae.nn.precision import bfloat16_units
 from facevae.training.loop.checkpoint import Checkpoint, CheckpointFile, checkpoint_folder, remove_abandoned
 from facevae.training.loop.distributed import ALONE, Processes, start_processes
@@ -97,3 +99,14 @@ def _asked_to_stop(processes: Processes) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def facts_of_start(path: Path | None, kind: str) -> dict[str, str]:
+    """Which model, of that `kind`, a training starts from, for its checkpoint and the model's facts: empty for none.
+
+    Raises FacevaeError if it is none that can be read.
+    """
+    if path is None:
+        return {}
+    load_weights(path, kind)
+    return {"start": hashlib.sha256(path.read_bytes()).hexdigest()}
