@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from model_data import DAE, LISTS, VAE
@@ -19,7 +18,8 @@ from onnx_models import facts_of, with_weights
 from raw_data import one_line
 
 from bench.rooms import ROOT
-from facevae.inference import export, small
+from facevae.alignment.onnx_runtime import import_onnxruntime
+from facevae.inference import export, networks, small
 from facevae.inference.export import compare_with_torch, export_models, to_onnx
 from facevae.inference.networks import NAMES, open_network
 from facevae.inference.torch_modules import Denoiser, Judge, load_module
@@ -186,6 +186,7 @@ def test_small_tensors_and_shapes_are_not_halved(exported):
 
 def test_large_dense_layers_take_a_byte_for_each_weight(exported, monkeypatch):
     monkeypatch.setattr(small, "_LEAST_IN_BYTES", 1000)
+    session = import_onnxruntime().InferenceSession
     for name, weight in (("encoder", "mu.weight"), ("decoder", "decoder.first.0.weight")):
         model = onnx.load(exported / f"{name}.onnx")
         values = next(numpy_helper.to_array(part) for part in model.graph.initializer if part.name == weight)
@@ -197,12 +198,25 @@ def test_large_dense_layers_take_a_byte_for_each_weight(exported, monkeypatch):
         assert np.abs(quantized * scales[:, None] - values).max() <= 0.5001 * scales.max()
         batch = batch_of(name, 3)
         found, expected = (
-            onnxruntime.InferenceSession(stored.SerializeToString()).run(None, {stored.graph.input[0].name: batch})[0]
+            session(stored.SerializeToString()).run(None, {stored.graph.input[0].name: batch})[0]
             for stored in (model, onnx.load(exported / f"{name}.onnx"))
         )
         assert 0 < np.abs(found - expected).max() < 0.02 * max(1, np.abs(expected).max()), name
         # Nothing but this layer is stored in bytes.
         assert [name for name, values in after.items() if values.dtype == np.int8] == [f"{weight}.bytes"]
+
+
+def test_weights_in_bytes_are_scaled_once(exported, tmp_path, monkeypatch):
+    """findings/onnxruntime-scales-constant-weights-in-each-run.sh: not so without an option."""
+    monkeypatch.setattr(small, "_LEAST_IN_BYTES", 1000)
+    model = onnx.load(exported / "decoder.onnx")
+    small.store_small(model)
+    kept, onnxruntime = {}, import_onnxruntime()
+    for name, options in (("as they come", onnxruntime.SessionOptions()), ("ours", networks._options("decoder"))):
+        options.log_severity_level, options.optimized_model_filepath = 3, str(tmp_path / "optimized.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        kept[name] = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
+    assert "DequantizeLinear" in kept["as they come"] and "DequantizeLinear" not in kept["ours"]
 
 
 def test_bytes_of_weights_and_their_scales():
