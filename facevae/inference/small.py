@@ -1,7 +1,7 @@
 """Weights of ONNX models in fewer bits, each brought to float32 again before it is used.
 
-Large dense layers, most of an autoencoder's bytes, take 8 bits for a weight and a scale for each output; everything
-else 16.
+Large dense layers, half of an autoencoder's weights, take 8 bits for a weight and a scale for each output; everything
+else takes 16.
 """
 
 from typing import TYPE_CHECKING
