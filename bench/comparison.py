@@ -42,7 +42,7 @@ class Row:
     """A row: what it shows, the changes to params.yaml as `dvc exp run -S` takes them, the stage that measures it.
 
     `setting`: the named settings that it changes, or None for the project's params.yaml. `tables`: those of the stage's
-    CSV files that are kept beside its metrics.
+    CSV files that are kept beside its metrics. `start`: the row whose weights its training starts from, or None.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Row:
     target: str
     tables: tuple[str, ...] = ()
     setting: str | None = None
+    start: str | None = None
 
 
 def main(
@@ -77,6 +78,12 @@ def main(
             of = f"to the settings {row.setting}: " if row.setting else ""
             print(f"{row.name}: {row.what}\n  {of}{' '.join(row.changes) or 'no changes'}")
         return
+    for row in (row for row in chosen if row.start):
+        # DVC starts no training from other weights: without them this would be another row.
+        print(f"{row.name}: left out, it starts from {row.start}'s weights; python -m bench.tries measures it")
+    chosen = [row for row in chosen if not row.start]
+    if not chosen:
+        return
     if celeba is None or not celeba.is_dir():
         raise FacevaeError(
             where="--celeba", expected="the directory with CelebA's files", found=str(celeba), fix="give it"
@@ -97,7 +104,7 @@ def read_rows(path: Path) -> list[Row]:
     return [
         Row(
             name, table, row["what"], (*body["base"], *row.get("changes", [])), body["target"],
-            tuple(body.get("tables", [])), body.get("setting"),
+            tuple(body.get("tables", [])), body.get("setting"), row.get("start"),
         )
         for table, body in tables.items()
         for name, row in body["rows"].items()

@@ -31,10 +31,14 @@ def main(
 ) -> None:
     """Write the set."""
     models = project / "models"
+    # Everything is read before anything is written: a set of two projects would be none.
+    faces = open_vae(project / "data/vae/arrays").images["valid"][:_FACES]
+    vectors = used(load_vectors(models / "attribute_vectors.safetensors"))
+    mixture = halved(load_mixture(models / "mixture.safetensors"))
     out.mkdir(parents=True, exist_ok=True)
-    export_models(models, out, open_vae(project / "data/vae/arrays").images["valid"][:_FACES], small=True)
-    save_vectors(out / "attribute_vectors.safetensors", used(load_vectors(models / "attribute_vectors.safetensors")))
-    save_mixture(out / "mixture.safetensors", halved(load_mixture(models / "mixture.safetensors")))
+    export_models(models, out, faces, small=True)
+    save_vectors(out / "attribute_vectors.safetensors", vectors)
+    save_mixture(out / "mixture.safetensors", mixture)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {size / 1e6:.2f} MB")
 

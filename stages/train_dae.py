@@ -14,7 +14,9 @@ def main(
     device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/dae/arrays"),
     identities: Annotated[Path, typer.Option(help="Who is who.")] = Path("data/raw/identity_CelebA.txt"),
-    start: Annotated[Path | None, typer.Option(help="A trained denoiser to go on from, to fine-tune it.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="A trained denoiser to go on from, to fine-tune it.")
+    ] = None,
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/dae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_dae"),
     logs: Logs = Path("logs"),

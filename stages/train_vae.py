@@ -13,7 +13,9 @@ def main(
     params: Params = Path("params.yaml"),
     device: Device = "auto",
     arrays: Annotated[Path, typer.Option(help="The cached arrays.")] = Path("data/vae/arrays"),
-    start: Annotated[Path | None, typer.Option(help="A trained autoencoder to go on from, to fine-tune it.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="A trained autoencoder to go on from, to fine-tune it.")
+    ] = None,
     model: Annotated[Path, typer.Option(help="The model to write.")] = Path("models/vae.safetensors"),
     results: Annotated[Path, typer.Option(help="The folder for the history.")] = Path("results/train_vae"),
     logs: Logs = Path("logs"),

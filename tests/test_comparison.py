@@ -68,6 +68,15 @@ def test_rows_are_chosen_by_name_and_all_for_none():
         choose(KNOWN, ["vae-perfect"])
 
 
+def test_a_row_that_starts_from_other_weights_is_not_trained_from_nothing(capsys):
+    by_name = {row.name: row for row in KNOWN}
+    for name, row in by_name.items():
+        assert row.start is None or (row.start in by_name and "fine-tuned" in row.what), name
+    assert by_name["photographs-vae-read"].start == "photographs-vae"
+    main(["photographs-vae-read"], celeba=None)
+    assert "photographs-vae-read: left out, it starts from photographs-vae's weights" in capsys.readouterr().out
+
+
 def test_what_is_kept_of_a_row(tmp_path):
     row = next(row for row in KNOWN if row.name == "dae-short")
     results = tmp_path / "results/evaluate_dae"

@@ -34,6 +34,14 @@ def test_what_latents_leave_unknown_by_hand(model):
     assert model.unread(labels, z).tolist() == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_latents_learn_from_it_and_from_nothing_unknown(model):
+    z = torch.tensor([[1.0, -1.0]], requires_grad=True)
+    model.unread(torch.tensor([[1, UNKNOWN, 0]], dtype=torch.int8), z).sum().backward()
+    # d/dz of log(1 + exp(-z)) at 1; the second latent is read for the second attribute alone.
+    assert z.grad.tolist()[0] == pytest.approx([-0.268941, 0], abs=1e-5)
+    assert model.reader.weight.grad[0].any() and not model.reader.weight.grad[1].any()
+
+
 def test_the_objective_counts_it_with_its_weight(model):
     images = torch.randint(256, (4, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([[0, 1, 1], [1, 0, 1], [1, 1, UNKNOWN], [UNKNOWN] * 3], dtype=torch.int8)

@@ -452,12 +452,6 @@ def test_a_denoiser_starts_from_another(project):
     assert all(torch.allclose(before[name], after[name], rtol=0, atol=1e-6) for name in before)
     with one_line("first.safetensors", "a denoiser of the architecture unet", "set these as they are in the file"):
         project(train_dae, start=first, dae={**still, "unet": {"width": 12, "levels": 1, "blocks": 1}})
-    bare = project.folder / "bare.safetensors"
-    save_weights(bare, {"weight": torch.zeros(1)}, {"kind": "dae"})
-    with one_line("bare.safetensors", "a denoiser of the architecture unet"):
-        project(train_dae, start=bare, dae=still)
-    with one_line("gone.safetensors"):
-        project(train_dae, start=project.folder / "gone.safetensors", dae=still)
 
 
 def test_an_autoencoder_starts_from_one_of_fewer_dimensions(project):
@@ -481,12 +475,26 @@ def test_an_autoencoder_starts_from_one_of_fewer_dimensions(project):
     for change in changes:
         with one_line("first.safetensors", "at most", "vae.latent_dim may be larger"):
             project(train_vae, start=first, vae={**still, **change})
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "words"),
+    [
+        (train_dae, "dae", "a denoiser of the architecture unet"),
+        (train_vae, "vae", "an autoencoder with the network of section vae"),
+    ],
+)
+def test_files_that_no_training_starts_from(project, stage, kind, words, monkeypatch, capsys):
     bare = project.folder / "bare.safetensors"
-    save_weights(bare, {"weight": torch.zeros(1)}, {"kind": "vae"})
-    with one_line("bare.safetensors", "an autoencoder with the network of section vae"):
-        project(train_vae, start=bare, vae=still)
-    with one_line("gone.safetensors"):
-        project(train_vae, start=project.folder / "gone.safetensors", vae=still)
+    save_weights(bare, {"weight": torch.zeros(1)}, {"kind": kind})
+    with one_line("bare.safetensors", words):
+        project(stage, start=bare)
+    with one_line("gone.safetensors", "no such file"):
+        project(stage, start=project.folder / "gone.safetensors")
+    monkeypatch.setattr(sys, "argv", ["train", "--start", str(project.folder)])
+    with pytest.raises(SystemExit) as ended:
+        run(stage.main)
+    assert ended.value.code == 2 and "is a directory" in " ".join(capsys.readouterr().err.split())
 
 
 def test_attributes_teach_the_autoencoder_and_leave_nothing_but_better_latents(project, capsys):

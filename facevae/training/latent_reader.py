@@ -3,10 +3,10 @@
 Latents from which attributes can be read linearly have directions of attributes by construction.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facevae.models.vae import Vae
+from facevae.nn.losses import known_cross_entropy
 
 
 class ReadVae(nn.Module):
@@ -25,8 +25,8 @@ class ReadVae(nn.Module):
         A larger weight is as the alpha of Kingma et al. 2014, "Semi-supervised learning with deep generative models"
         (arXiv 1406.5298, equation 9), whose classifier looks at the image.
         """
-        losses = F.binary_cross_entropy_with_logits(self.reader(z), labels.clamp_min(0).float(), reduction="none")
-        return (losses * (labels >= 0)).sum(1)
+        known = labels >= 0
+        return known_cross_entropy(self.reader(z), labels.float(), z.new_ones(()), known) * known.sum(1)
 
 
 def vae_in(model: nn.Module) -> Vae:

@@ -179,8 +179,8 @@ _OF_DIMENSIONS = {
     "decoder.first.0.weight": 1,
 }  # fmt: skip
 
-# What the log-variances of added dimensions begin around. At 0, as the layer begins, the posterior's noise would drown
-# them, and their first epochs teach the decoder to ignore them.
+# What the log-variances of added dimensions begin around: below 0, where the layer begins, so that the decoder hears
+# more of them than the posterior's noise.
 _ADDED_LOGVAR = -1.5
 
 
