@@ -227,12 +227,12 @@ def test_a_number_and_all(capsys):
     assert capsys.readouterr().err == "note: x: left out 1 of 3 faces, cut off by the border or too small\n"
     (second,) = framing(*faces, face="2")(PHOTO, "x")
     assert second.words.startswith("600x400, face 2 of 3 at 80, 90")
-    with one_line("at least 4 faces", "--face 4", "found 3"):
+    with one_line("at least 4 faces", "for face 4", "found 3"):
         framing(*faces, face="4")(PHOTO, "x")
 
 
 def test_no_face_half_a_face_and_a_tiny_one():
-    with one_line("photo.jpg: expected a face, found none in 600x400 pixels", "--frame centre"):
+    with one_line("photo.jpg: expected a face, found none in 600x400 pixels", "frame centre"):
         framing()(PHOTO, "photo.jpg")
     with one_line("a whole face", "at 0, 200", "border cuts off"):
         framing(face_at(0, 200, inside=0.4))(PHOTO, "x")

@@ -721,7 +721,7 @@ def test_an_unknown_device(command, device, facevae, folder):
     if torch_has_a_gpu() and device in ("cuda", "cuda:7"):
         pytest.skip("there is a GPU")
     line = facevae(*command.split(), "--device", device, fails=True)
-    assert line.startswith("error: --device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
+    assert line.startswith("error: device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
 
 
 def torch_has_a_gpu():
@@ -736,7 +736,7 @@ def test_a_gpu_without_onnxruntime_for_it_and_without_pytorch(facevae, folder, m
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     line = facevae("denoise", "ann.png", "--device", "cuda:0", fails=True)
-    assert line.startswith("error: --device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
+    assert line.startswith("error: device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found")
     assert "onnxruntime-gpu" in line
 
 

@@ -289,5 +289,5 @@ def test_pytorch_computes_the_same_where_onnxruntime_has_no_gpu(name, source, ex
 
 
 def test_pytorch_needs_the_pipelines_weights(exported):
-    with one_line("--device cpu: expected an onnxruntime for that device, or the weights", "vae.safetensors"):
+    with one_line("device cpu: expected an onnxruntime for that device, or the weights", "vae.safetensors"):
         open_with_torch(exported, "decoder", "cpu")

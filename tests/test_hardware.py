@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu0", "hpu"])
 def test_a_device_that_is_not_there(name):
-    with one_line("--device", name, "auto, cpu") as caught:
+    with one_line("device", name, "auto, cpu") as caught:
         pick_device(name)
     assert len(str(caught.value)) < 220, "and not the two dozen kinds of device that PyTorch has heard of"
 
@@ -34,7 +34,7 @@ def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert pick_device("cpu") == CPU
     if torch.cuda.device_count() < 4:
-        with one_line("--device", "cuda:3"):
+        with one_line("device", "cuda:3"):
             pick_device("cuda")
 
 

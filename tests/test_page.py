@@ -25,6 +25,7 @@ from facevae.app.page.session import Session  # noqa: E402
 from facevae.celeba.attributes import ATTRIBUTES  # noqa: E402
 from facevae.core.errors import FacevaeError  # noqa: E402
 from facevae.inference.faces import load  # noqa: E402
+from facevae.inference.framing import OR_CENTRE  # noqa: E402
 
 
 def pixels_of(data: bytes) -> np.ndarray:
@@ -193,8 +194,10 @@ def test_a_bomb_is_one_line(side):
 
 
 def test_options_of_the_command_line_are_no_advice_here():
-    error = FacevaeError(where="x", expected="a face", found="none", fix="cut it out with --frame centre")
-    assert "--frame" not in said(error)
+    error = FacevaeError(where="x", expected="a face", found="none", fix=f"take another photograph{OR_CENTRE}")
+    assert said(error) == "x: expected a face, found none; take another photograph"
+    error = FacevaeError(where="x", expected="a face", found="none", fix="give --models DIR")
+    assert said(error) == "x: expected a face, found none; take another"
 
 
 def test_what_the_guard_turns_away():

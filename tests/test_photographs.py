@@ -275,7 +275,7 @@ def test_what_is_transparent_keeps_its_colours():
 def test_more_pixels_than_a_format_holds():
     photograph = read(saved(Image.new("RGB", (66_000, 1)), "PNG"))
     for suffix in (".webp", ".jpg", ".avif"):
-        with one_line(f"an output in {suffix}", "66000x1 pixels", "end --output in .png"):
+        with one_line(f"an output in {suffix}", "66000x1 pixels", "end its name in .png"):
             encode_photograph(photograph, suffix)
 
 

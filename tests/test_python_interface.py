@@ -424,7 +424,7 @@ def test_faces_and_frames_that_are_none(own):
 def test_models_that_are_none(tmp_path, folder):
     with one_line("models elsewhere: expected a folder with models, or one of celeba"):
         facevae.load("elsewhere")
-    with one_line("--device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found abacus"):
+    with one_line("device: expected auto, cpu or a GPU that this machine has, such as cuda:0, found abacus"):
         facevae.load(folder, "abacus").sample(1)
     for use in (lambda faces: faces.names, lambda faces: faces.open(RGB), lambda faces: faces.denoise(RGB)):
         with one_line(tmp_path, "found no such file"):

@@ -18,6 +18,9 @@ Way = Literal["auto", "centre", "aligned"]
 LEAST_SCALE = 0.5
 """Pixels of a photograph for each of the model's square, at least: of a smaller face there is nothing to see."""
 
+OR_CENTRE = ", or its centred square as it is: frame centre"
+"""Ends advice where faces are looked for: the option --frame of the command, or `frame` of the Python interface."""
+
 
 @dataclass(frozen=True)
 class FramedFace:
@@ -58,7 +61,7 @@ class Framing:
         if not faces:
             raise FacevaeError(
                 where=where, expected="a face", found=f"none in {width}x{height} pixels",
-                fix="take another photograph, or cut out its centred square as it is with --frame centre",
+                fix=f"take another photograph{OR_CENTRE}",
             )  # fmt: skip
         return [self._framed(image, faces, number) for number in self._chosen(faces, where)]
 
@@ -68,7 +71,7 @@ class Framing:
             number = int(self.face)
             if not 1 <= number <= len(faces):
                 raise FacevaeError(
-                    where=where, expected=f"at least {number} faces, as --face {number} says", found=str(len(faces)),
+                    where=where, expected=f"at least {number} faces, for face {number}", found=str(len(faces)),
                     fix="give a smaller number: the largest face is 1",
                 )  # fmt: skip
             self._check(faces[number - 1], where)
@@ -89,7 +92,7 @@ class Framing:
         if not face.whole:
             raise FacevaeError(
                 where=where, expected="a whole face", found=f"one {at} that the photograph's border cuts off",
-                fix="take a photograph of all of it, or cut out the centred square as it is with --frame centre",
+                fix=f"take another photograph{OR_CENTRE}",
             )  # fmt: skip
         if self._scale(face) < LEAST_SCALE:
             least, found = (round(scale * self.frame.square.size) for scale in (LEAST_SCALE, self._scale(face)))

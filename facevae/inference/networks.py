@@ -77,10 +77,10 @@ def open_network(folder: Path, name: str, device: str = "auto") -> tuple[Network
     return compute, metadata
 
 
-def no_device(device: str, why: str, fix: str = "leave the option out to let the machine decide") -> FacevaeError:
+def no_device(device: str, why: str, fix: str = "leave it out to let the machine decide") -> FacevaeError:
     """The error of a device that is not there."""
     return FacevaeError(
-        where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
+        where="device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
         found=f"{device} ({why})", fix=fix,
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ def _with_torch(folder: Path, name: str, device: str) -> tuple[Network, dict[str
     try:
         from facevae.inference.torch_networks import open_with_torch
     except ImportError:  # the light package has no PyTorch
-        why, fix = "onnxruntime is that for the CPU", "install onnxruntime-gpu in its place, or leave the option out"
+        why, fix = "onnxruntime is that for the CPU", "install onnxruntime-gpu in its place, or leave the device out"
         raise no_device(device, why, fix) from None
     return open_with_torch(folder, name, device)
 

@@ -125,7 +125,7 @@ def encode_photograph(photograph: Photograph, suffix: str) -> bytes:
     except (OSError, RuntimeError, ValueError) as error:  # WebP ends at 16,383 pixels, JPEG at 65,500
         raise FacevaeError(
             where=f"an output in {suffix}", expected=f"a photograph that {kind} can hold",
-            found=f"one of {planes.shape[1]}x{planes.shape[0]} pixels ({error})", fix="end --output in .png",
+            found=f"one of {planes.shape[1]}x{planes.shape[0]} pixels ({error})", fix="end its name in .png",
         ) from None  # fmt: skip
 
 

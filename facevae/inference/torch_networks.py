@@ -19,9 +19,9 @@ def open_with_torch(folder: Path, name: str, device: str) -> tuple[Callable[[np.
     chosen, path = pick_device(device), folder / f"{_WEIGHTS.get(name, name)}.safetensors"
     if not path.exists():
         raise FacevaeError(
-            where=f"--device {device}", expected="an onnxruntime for that device, or the weights as the pipeline wrote "
+            where=f"device {device}", expected="an onnxruntime for that device, or the weights as the pipeline wrote "
             "them, which PyTorch takes", found=f"onnxruntime for the CPU, and no {path}",
-            fix="install onnxruntime-gpu in place of onnxruntime, or leave the option out",
+            fix="install onnxruntime-gpu in place of onnxruntime, or leave the device out",
         )  # fmt: skip
     module, metadata, _ = load_module(folder, name)
     module = module.eval().to(chosen)

@@ -24,8 +24,8 @@ def pick_device(name: str) -> torch.device:
             device = torch.device("cuda", torch.cuda.current_device())
     except (RuntimeError, AssertionError, ImportError) as error:
         raise FacevaeError(
-            where="--device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
-            found=f"{name} ({_first_words(str(error))})", fix="leave the option out to let the machine decide",
+            where="device", expected="auto, cpu or a GPU that this machine has, such as cuda:0",
+            found=f"{name} ({_first_words(str(error))})", fix="leave it out to let the machine decide",
         ) from None  # fmt: skip
     return device
 

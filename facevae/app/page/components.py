@@ -10,6 +10,7 @@ import numpy as np
 from facevae.app.page.groups import label
 from facevae.app.page.session import data_url
 from facevae.core.errors import FacevaeError
+from facevae.inference.framing import OR_CENTRE
 
 BROWSER = Path(__file__).parent / "browser"
 
@@ -100,6 +101,5 @@ def _row(name: str, before: float, after: float) -> str:
 
 def said(error: FacevaeError) -> str:
     """An error as the page says it, where there are no options of the command line to give."""
-    if "--" not in error.fix:
-        return str(error)
-    return str(FacevaeError(where=error.where, expected=error.expected, found=error.found, fix="take another"))
+    fix = "take another" if "--" in error.fix else error.fix.removesuffix(OR_CENTRE)
+    return str(FacevaeError(where=error.where, expected=error.expected, found=error.found, fix=fix))
