@@ -89,7 +89,7 @@ def judge_attribute(
     """The verdicts on one attribute's edits; none where there is no face to judge."""
 
     def at(strength: float, searched: int = 0) -> dict[str, WayVerdict]:
-        ways = Ways(crowd, images, seen, {}, most, searched)
+        ways = Ways(crowd, images, seen, {}, vectors, most, searched)
         list(
             crowd.judge_edits(
                 [Edit(name, torch.from_numpy(vectors.of(name)), strength, vectors.method)], most, observe=ways

@@ -107,6 +107,14 @@ def strengths(results: Path) -> None:
     compose("strengths", rows, 128, ["Smiling", "", "Eyeglasses", ""], list(columns.values()), left=112)
 
 
+def maps(results: Path) -> None:
+    """Where attributes show in the train images."""
+    sheet = Image.open(results / "attribute_vectors/maps.png").convert("RGB")
+    sheet = sheet.resize((WIDTH, round(sheet.height * WIDTH / sheet.width)), Image.Resampling.LANCZOS)
+    sheet.save(TARGET / "maps.jpg", quality=88)
+    print(TARGET / "maps.jpg", sheet.size)
+
+
 def denoised(results: Path) -> None:
     """Clean, noisy, denoised."""
     sheet = Sheet(results / "evaluate_dae/denoised.png", columns=4, rows=3, left=30, top=4, bands=2)
@@ -172,5 +180,5 @@ def noisy_photographs(results: Path) -> None:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    for picture in (edits, strengths, denoised, data, aligned, photograph, noisy_photographs):
+    for picture in (edits, strengths, maps, denoised, data, aligned, photograph, noisy_photographs):
         picture(folder)

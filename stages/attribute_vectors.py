@@ -1,5 +1,6 @@
 """Stage attribute_vectors: the directions of the attributes in the VAE's latent space, and how far to go."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +26,9 @@ def main(
 
     Inputs: data/vae/arrays, data/vae/latents.safetensors, models/vae.safetensors, models/judge.safetensors.
 
-    Outputs: models/attribute_vectors.safetensors; results/attribute_vectors: vectors.csv (images on each side, lengths,
-    stability, recommended strength; the kind that one_kind chose), cosines.csv and cosines.png (of any two vectors).
+    Outputs: models/attribute_vectors.safetensors, with a map of where each attribute shows; results/attribute_vectors:
+    vectors.csv (images on each side, lengths, stability, recommended strength; the kind that one_kind chose),
+    cosines.csv and cosines.png (of any two vectors), maps.png.
 
     Parameters: attribute_vectors (method: whose vectors edits use; ridge; conditional: attributes that no edit shall
     move; bootstrap: replicates of the stability; strengths, success, faces, context: how the strength is chosen; seed).
@@ -37,9 +39,10 @@ def main(
     from facevae.evaluation.edits import Faces, check_judged
     from facevae.evaluation.plausibility import possible
     from facevae.evaluation.strengths import choose_kinds, recommend
-    from facevae.figures.base import heat_map
+    from facevae.figures.base import heat_map, heat_maps
     from facevae.latents import attribute_vectors
     from facevae.latents.attribute_vectors import VectorSettings
+    from facevae.latents.effect_maps import maps_of
     from facevae.latents.posteriors import load_posteriors
     from facevae.latents.vectors import save_vectors
     from facevae.models import classifier
@@ -59,9 +62,9 @@ def main(
         able, mu = possible(labels["valid"], labels["train"], names, vectors.context), posteriors.mu["valid"]
         faces = Faces(vae.to(chosen), critic.to(chosen), mu, labels["valid"], names, chosen, possible=able)
         kinds = attribute_vectors.find_kinds(posteriors.upright, labels["train"], names, vectors, settings)
-        vectors = choose_kinds(faces, vectors, kinds, settings)
-        vectors = recommend(faces, vectors, settings)
-    save_vectors(output, vectors)
+        vectors = recommend(faces, choose_kinds(faces, vectors, kinds, settings), settings)
+    maps = maps_of(vectors.names, data)
+    save_vectors(output, replace(vectors, maps=maps))
     stable = attribute_vectors.stability(posteriors.upright, labels["train"], names, settings)
     rows = attribute_vectors.vector_table(vectors, labels["train"], names, stable)
     write_table(results / "vectors.csv", rows, attribute_vectors.VECTOR_COLUMNS, unknown=attribute_vectors.UNKNOWN)
@@ -69,6 +72,7 @@ def main(
     title = f"cosines of the vectors by {vectors.method.replace('_', ' ')}"
     cosines, shown = attribute_vectors.cosines_of(vectors), vectors.names
     heat_map(results / "cosines.png", cosines, shown, shown, title, symmetric=True)
+    heat_maps(results / "maps.png", maps, shown, "where attributes show in the train images")
     print(f"{output}: {vectors.summary()}; {results}: how good they are")
 
 

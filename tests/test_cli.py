@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
@@ -116,13 +117,32 @@ def test_an_edit_is_the_photograph_and_the_change(facevae, folder, vae, vectors)
     z = vae.encode(framed("ann.png"))
     times = times_ahead(np.array([2.0]))  # as far as the stronger of the two may go
     ahead = edit(edit(z, vectors.of("Smiling"), -0.7 * times), vectors.of("Wearing_Hat"), 2.0 * times)
-    change = kept_change(vae.decode(z), vae.decode(ahead), times)[0]
+    change = kept_change(vae.decode(z), vae.decode(ahead), times, np.ones((16, 16), np.float32))[0]
     photograph = read_image(Path("ann.png"))
     expected = composite(photograph, square_matrix(0, 10, 40, 16), change)
     found = read_image(Path("new.png"))
     assert found.shape == (60, 40, 3) and alike(found, expected)
     assert np.array_equal(found[:10], photograph[:10]) and np.array_equal(found[50:], photograph[50:])
     assert np.abs(found[20:40].astype(int) - photograph[20:40]).max() > 20
+
+
+def test_an_edit_changes_only_where_its_attribute_shows(facevae, folder, models, vectors):
+    """Smiles in the left half, hats in the upper one: one changes that alone, both together what either may."""
+    shutil.copytree(models, "mapped")
+    path, maps = Path("mapped/attribute_vectors.safetensors"), np.zeros((len(NAMES), 4, 4), np.float32)
+    maps[NAMES.index("Smiling"), :, :2] = maps[NAMES.index("Wearing_Hat"), :2] = 1
+    save_vectors(path, replace(vectors, maps=maps))
+    before = read_image(Path("ann.png"))[10:50].astype(int)  # the model's square
+    for wanted, quarters in (("Smiling", [[1, 0], [1, 0]]), ("Smiling Wearing_Hat", [[1, 1], [1, 0]])):
+        changes = [word for name in wanted.split() for word in ("-a", f"{name}=1.5")]
+        facevae("edit", "ann.png", *changes, "--models", "mapped", "-o", "new.png")
+        changed = np.abs(read_image(Path("new.png"))[10:50] - before).max(2)
+        found = [[int(changed[row : row + 8, column : column + 8].any()) for column in (4, 30)] for row in (4, 30)]
+        assert found == quarters
+    for wrong in (maps[:2], maps[:, :3], maps * 2, maps[0], maps * np.float32("nan")):
+        save_vectors(path, replace(vectors, maps=wrong))
+        line = facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "mapped", fails=True)
+        assert line.startswith(f"error: {path}: expected "), line
 
 
 @pytest.mark.parametrize("name", ["ann.png", "bob.jpg"])
@@ -151,10 +171,13 @@ def test_what_a_format_can_not_hold_is_said(facevae, folder):
     assert facevae.notes() == [] and Image.open("new.webp").mode == "RGBA"
 
 
+NOT_SEEN = "the judge does not clearly see it even so"
+
+
 def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
     """It sees a smile in whatever is bright: the photograph's own, or brighter ones only."""
     shutil.copytree(models, "judged")
-    for likely, said in ((0.9, ", Smiling 1.5 (recommended)"), (0.1, ", Smiling 3")):
+    for likely, said in ((0.9, ", Smiling 1.5 (recommended)"), (0.1, f", Smiling 3 ({NOT_SEEN})")):
         write_judge(Path("judged"), 16, ("Smiling", "Male"), np.zeros((2, 3)), np.full(2, likely))
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
         assert out == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png\n"

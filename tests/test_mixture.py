@@ -136,6 +136,11 @@ def test_latents_that_no_gaussian_fits():
         fit_mixture(latents, settings())
 
 
+def test_more_samples_begin_with_the_same():
+    few, many = TRUTH.sample(5, 3), TRUTH.sample(40, 3)
+    assert np.allclose(few, many[:5], atol=1e-5) and not np.allclose(few, TRUTH.sample(5, 4))
+
+
 def test_mixtures_as_a_file(tmp_path):
     path = tmp_path / "m.safetensors"
     save_mixture(path, TRUTH)

@@ -102,7 +102,8 @@ def test_reset_and_the_judge(session):
     assert session.reset() == {"patch": None}
     assert all(before == after for before, after in session.judged().values())
     assert "smiling" in judge_table(session.judged(), [])
-    assert 0 < session.suggest("Eyeglasses") < 4
+    strength, why = session.suggest("Eyeglasses")
+    assert 0 < strength < 4 and why == f"it takes {strength:.3g} for the judge to see it clearly here"
 
 
 def test_a_close_up_shows_the_face_alone(session):

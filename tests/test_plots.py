@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facevae.core.tables import write_table
-from facevae.figures.base import bars, heat_map, mosaic, scatter
+from facevae.figures.base import bars, heat_map, heat_maps, mosaic, scatter
 from facevae.figures.sheets import MAX_WIDTH, image_sheet
 
 RED, GREEN = ([255, 0, 0], [0, 255, 0])
@@ -76,6 +76,18 @@ def test_no_picture_is_wider_than_a_window(tmp_path):
     assert len(widths) == 7 and max(widths.values()) <= MAX_WIDTH == 1200
     # What is narrowed stays as large as fits.
     assert min(widths[name] for name in ("large", "matrix", "mosaic", "pair")) > 1150
+
+
+def test_maps_are_light_where_they_are_high(tmp_path):
+    maps = np.zeros((9, 4, 4), np.float32)
+    maps[8] = 1
+    heat_maps(tmp_path / "maps.png", maps, [f"a_{number}" for number in range(9)], "title")
+    heat_maps(tmp_path / "none.png", maps[:0], [], "title")
+    picture = np.asarray(Image.open(tmp_path / "maps.png").convert("L")).astype(int)
+    (height, width), middle = picture.shape, picture.shape[0] // 2
+    dark, light = picture[40:middle], picture[middle + 20 :, : width // 8]
+    assert (dark < 10).mean() > 0.6 and np.median(light) > 200, "eight above, the ninth below"
+    assert Image.open(tmp_path / "none.png").width == width < MAX_WIDTH and height > 200
 
 
 def test_bars_show_their_values(tmp_path):

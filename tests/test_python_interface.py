@@ -210,7 +210,8 @@ def test_with_a_judge_they_are_searched_and_judged(own):
         portrait = facevae.load(own, "cpu").open(RGB)
         search = portrait.search("Smiling")
         (strength,) = search.strengths.tolist()
-        assert search.found.tolist() == [True] and 0 < strength <= 3 and strength % (3 / 32) == 0
+        assert search.tried.tolist() == [True] and 0 < strength <= 3 and strength % (3 / 32) == 0
+        assert search.found.tolist() == [strength < 3], "else it is seen at no strength"
         seen = [portrait.judged({"Smiling": one})["Smiling"] > 0.8 for one in (strength, strength - 3 / 32)]
         assert seen == ([False, False] if strength == 3 else [True, False])
         strengths.add(strength)

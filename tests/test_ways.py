@@ -1,5 +1,7 @@
 """Ways of editing judged by hand, with models that see nothing but colours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -35,14 +37,15 @@ class Squares(Pixels):
         return super().decode(z) ** 2
 
 
-def judged(strength, searched=0, regions=None, most=9, asked="Red", vector=(1.0, 0, 0), vae=Pixels):
+def judged(strength, searched=0, regions=None, most=9, asked="Red", vector=(1.0, 0, 0), vae=Pixels, shows=1.0):
     seen = IMAGES[:, 0, 0] / 255
     latents, embeddings = torch.from_numpy(seen).float(), torch.from_numpy(seen).float()
     judge = Judge()
     faces = Faces(
         vae(), judge, latents, LABELS, COLOURS, CPU, embed=judge.embedding, persons=embeddings
     )  # fmt: skip
-    ways = Ways(faces, IMAGES, seen, regions or {}, most, searched)
+    vectors = replace(directions(Red=[5, 0, 0]), maps=np.full((1, 1, 1), shows))
+    ways = Ways(faces, IMAGES, seen, regions or {}, vectors, most, searched)
     list(faces.judge_edits([Edit(asked, torch.tensor(vector), strength)], 9, observe=ways))
     return {verdict.way: verdict for verdict in ways.verdicts}
 
@@ -82,6 +85,12 @@ def test_strengths_per_face():
     assert found[PER_FACE].faces == 2 and found[PER_FACE].detection_rate == 1
     assert found[PER_FACE].strength == pytest.approx(expected, abs=1e-4)
     assert found[RESIDUAL].faces == 3 and judged(0.6, most=2)[RESIDUAL].faces == 2
+
+
+def test_residual_edits_change_only_where_the_attribute_shows():
+    found = judged(0.6, shows=0.0)
+    assert found[RESIDUAL].changed_pixels == 0 and found[RESIDUAL].detection_rate == 0
+    assert found[PLAIN].changed_pixels == 1 and found[PLAIN].detection_rate == 1
 
 
 def test_how_much_of_the_photograph_changes():
@@ -159,4 +168,4 @@ def test_ways_that_are_seen_equally_often():
 def test_faces_without_embeddings_are_refused():
     faces = Faces(Pixels(), Judge(), torch.zeros(3, 3), LABELS, COLOURS, CPU)
     with pytest.raises(ValueError, match="embeddings"):
-        Ways(faces, IMAGES, np.zeros((3, 3)), {}, 1, 1)
+        Ways(faces, IMAGES, np.zeros((3, 3)), {}, directions(Red=(1.0, 0, 0)), 1, 1)

@@ -75,10 +75,10 @@ def score_counterfactuals(
             for method, image in edited.items()
             for reference, after in (("reconstruction", r1), ("truth", x1))
         )
-        plain = edited[vectors.method]
+        plain, places = edited[vectors.method], vectors.places([pair.attribute], x0.shape[-1])
         found.way_scores.extend(
             {**row, "way": way, "explained_change": explained_change(image, x0, x1)}
-            for way, image in ((PLAIN, plain), (RESIDUAL, residual_edit(x0, r0, ahead.numpy(), times)))
+            for way, image in ((PLAIN, plain), (RESIDUAL, residual_edit(x0, r0, ahead.numpy(), times, places)))
         )
         found.regions[pair.attribute] = region_of(drawn.mean(0))
     return found

@@ -253,7 +253,7 @@ def evaluate_autoencoder(
         faces = Faces(vae, judge, mu["test"], labels, names, device, possible=able, embed=embed, persons=persons)
         # Half of the faces, and few of those with searched strengths, which cost seven edits each: a fifth of the time.
         some = -(-settings.edited_faces // 2)
-        ways = Ways(faces, images, judged.probabilities, truth.regions, some, settings.compared_faces)
+        ways = Ways(faces, images, judged.probabilities, truth.regions, vectors, some, settings.compared_faces)
         verdicts, changes = judge_vectors(faces, vectors, settings.strength, settings.edited_faces, ways)
         way_verdicts = ways.verdicts
         strengths = [strength for strength in settings.strengths if strength > 0]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from facevae.evaluation.edits import Edit, Faces
 from facevae.latents.residual import CLEARLY, SEARCHED_TO, residual_edit, smallest_strengths, times_ahead
+from facevae.latents.vectors import AttributeVectors
 from facevae.nn.layers import as_bytes, from_bytes
 
 PLAIN, RESIDUAL, PER_FACE = WAYS = ("plain", "residual", "residual_per_face")
@@ -55,8 +56,8 @@ class Ways:
 
     `images`: the faces' photographs, (N, S, S, 3) uint8; `seen`: the judge's probabilities on them, (N, A); `regions`:
     by attribute the region, (S, S) bool, where the truth is known; elsewhere it is where the edits themselves change
-    the reconstructions most, on average. Judged are the first `most` of the faces that are edited, and strengths for
-    each searched on the first `searched`.
+    the reconstructions most, on average; `vectors`: where an edit may change an image. Judged are the first `most` of
+    the faces that are edited, and strengths for each searched on the first `searched`.
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class Ways:
         images: np.ndarray,
         seen: np.ndarray,
         regions: Mapping[str, np.ndarray],
+        vectors: AttributeVectors,
         most: int,
         searched: int,
     ) -> None:
         if faces.embed is None or faces.persons is None:
             raise ValueError("faces with embeddings")
-        self.faces, self.images, self.seen, self.regions = faces, images, seen, regions
+        self.faces, self.images, self.seen, self.regions, self.vectors = faces, images, seen, regions, vectors
         self.most, self.searched = most, searched
         self.verdicts: list[WayVerdict] = []
         # Reconstructions by the face's number: the faces that lack one attribute are mostly those that lack another.
@@ -95,27 +97,28 @@ class Ways:
 
         everywhere = torch.full((len(rows),), asked.strength)
         judge(PLAIN, rows, everywhere, edited, probabilities, embeddings)
-        residual = self._residual(asked.vector, everywhere, rows, images, before)
+        residual = self._residual(asked, everywhere, rows, images, before)
         judge(RESIDUAL, rows, everywhere, residual, *self.faces.look_at(residual))
         if self.searched:
             rows, images, before = (part[: self.searched] for part in (rows, images, before))
             strengths = self._search(asked, rows, images, before)
-            residual = self._residual(asked.vector, strengths, rows, images, before)
+            residual = self._residual(asked, strengths, rows, images, before)
             judge(PER_FACE, rows, strengths, residual, *self.faces.look_at(residual))
 
     def _search(self, asked: Edit, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
         column = self.faces.names.index(asked.attribute)
 
         def seen(strengths: np.ndarray) -> np.ndarray:
-            edits = self._residual(asked.vector, torch.from_numpy(strengths), rows, images, before)
+            edits = self._residual(asked, torch.from_numpy(strengths), rows, images, before)
             return self.faces.look_at(edits, embed=False)[0][:, column] > CLEARLY
 
-        return torch.from_numpy(smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength))
+        return torch.from_numpy(smallest_strengths(seen, len(rows), SEARCHED_TO * asked.strength)[0])
 
-    def _residual(self, vector: Tensor, strengths: Tensor, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
-        times = times_ahead(strengths.numpy())
-        ahead = self.faces.decode(self.faces.latents[rows] + (torch.from_numpy(times) * strengths)[:, None] * vector)
-        return torch.from_numpy(residual_edit(images.numpy(), before.numpy(), ahead.numpy(), times))
+    def _residual(self, asked: Edit, strengths: Tensor, rows: np.ndarray, images: Tensor, before: Tensor) -> Tensor:
+        times, places = times_ahead(strengths.numpy()), self.vectors.places([asked.attribute], images.shape[-1])
+        moved = self.faces.latents[rows] + (torch.from_numpy(times) * strengths)[:, None] * asked.vector
+        ahead = self.faces.decode(moved).numpy()
+        return torch.from_numpy(residual_edit(images.numpy(), before.numpy(), ahead, times, places))
 
     def _reconstructions(self, rows: np.ndarray) -> Tensor:
         new = [row for row in rows.tolist() if row not in self.before]

@@ -72,6 +72,25 @@ def heat_map(
     _save(figure, path)
 
 
+def heat_maps(path: Path, maps: np.ndarray, names: Sequence[str], title: str) -> None:
+    """Write square maps (N, G, G) of values in [0, 1], light where they are high, each with its name, as one PNG.
+
+    Without maps a blank picture.
+    """
+    across = 8
+    down = max(1, -(-len(maps) // across))
+    figure = _figure((across * 1.2, down * 1.4 + 0.4))
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, values, name in zip(axes, maps, names, strict=False):
+        axis.imshow(values, cmap="magma", vmin=0, vmax=1)
+        axis.set_title(name.replace("_", " "), fontsize=7, pad=3)
+    figure.suptitle(title, fontsize=11)
+    figure.tight_layout(pad=0.4)
+    _save(figure, path)
+
+
 def labelled_lines(
     path: Path, lines: Mapping[str, Sequence[tuple[float, float, str]]], title: str, xlabel: str, ylabel: str
 ) -> None:

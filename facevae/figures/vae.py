@@ -126,7 +126,8 @@ def _ways_sheet(
         times = times_ahead(np.full(len(z), strength))
         moved = (edit(z, vector, by * strength) for by in (0, 1, float(times[0])))
         before, after, ahead = (decode_all(vae, at, device) for at in moved)
-        residual = residual_edit(from_bytes(images[lacking]).numpy(), before.numpy(), ahead.numpy(), times)
+        faces, places = from_bytes(images[lacking]).numpy(), vectors.places([attribute], images.shape[1])
+        residual = residual_edit(faces, before.numpy(), ahead.numpy(), times, places)
         rows += [images[lacking], as_bytes(after), as_bytes(torch.from_numpy(residual))]
         titles += ["unseen face", f"{attribute.replace('_', ' ')}, plain", "residual"]
     if rows:

@@ -27,9 +27,12 @@ _MOST_DB = 100.0
 
 @dataclass(frozen=True)
 class Search:
-    """`strengths` (N,): what was settled on for each face; `found` (N,) bool: whether a search on that face did it."""
+    """`strengths` (N,): what was settled on for each face. Both (N,) bool: `tried`, whether by a search on that face,
+    which did not show the attribute before; `found`, whether the judge clearly sees it with that strength.
+    """
 
     strengths: np.ndarray
+    tried: np.ndarray
     found: np.ndarray
 
 
@@ -66,7 +69,7 @@ class Editor:
         """What is to be added to the faces' photographs: (N, 3, S, S) float32 in units of the whole range."""
         if not any(np.any(strength) for strength in strengths.values()):
             return np.zeros_like(self.reconstructions)
-        return kept_change(self.reconstructions, *self._ahead(strengths))
+        return kept_change(self.reconstructions, *self._ahead(strengths), self._places(strengths))
 
     def probabilities(self, strengths: Strengths) -> np.ndarray:
         """What the judge sees on the residual edits, (N, A). Raises ValueError without a judge."""
@@ -77,29 +80,35 @@ class Editor:
     def search(self, attribute: str, recommended: float) -> Search:
         """For each face the smallest strength with which the judge clearly sees the attribute.
 
-        Up to twice the recommended one. A face on which the judge sees the attribute without any change gets the
-        recommended one, and so do all without a judge that knows it.
+        Up to twice the recommended one, which it is where the judge clearly sees it with none. A face on which the
+        judge sees the attribute without any change gets the recommended one, and so do all without a judge that knows
+        it.
         """
         count, judge = len(self.faces), self.models.judge
         strengths = np.full(count, recommended, np.float32)
         if judge is None or attribute not in judge.names:
-            return Search(strengths, np.zeros(count, bool))
+            return Search(strengths, np.zeros(count, bool), np.zeros(count, bool))
         place = judge.names.index(attribute)
 
         def seen(tried: np.ndarray) -> np.ndarray:
             return self.probabilities({attribute: tried})[:, place] > CLEARLY
 
-        found = self.probabilities({})[:, place] <= 0.5
-        if not found.any():
-            return Search(strengths, found)
-        smallest = smallest_strengths(seen, count, SEARCHED_TO * recommended)
-        return Search(np.where(found, smallest, strengths), found)
+        tried = self.probabilities({})[:, place] <= 0.5
+        if not tried.any():
+            return Search(strengths, tried, ~tried)
+        smallest, found = smallest_strengths(seen, count, SEARCHED_TO * recommended)
+        return Search(np.where(tried, smallest, strengths), tried, found | ~tried)
 
     def _residual(self, strengths: Strengths) -> np.ndarray:
         images = unit_floats(self.faces)
         if not strengths:
             return images
-        return residual_edit(images, self.reconstructions, *self._ahead(strengths))
+        return residual_edit(images, self.reconstructions, *self._ahead(strengths), self._places(strengths))
+
+    def _places(self, strengths: Strengths) -> np.ndarray:
+        """Where these attributes may change the faces, (S, S); all of them everywhere that one of them may."""
+        changing = [name for name, strength in strengths.items() if np.any(strength)]
+        return self.models.fitting_vectors.places(changing, self.faces.shape[1])
 
     def _ahead(self, strengths: Strengths) -> tuple[np.ndarray, np.ndarray]:
         """The decoded edits at a times their strengths, (N, 3, S, S), and a, (N,): as far as the strongest may go."""

@@ -151,6 +151,7 @@ class ModelFolder:
             rows = len(vectors.vectors[vectors.method])
             if rows != len(vectors.names) or len(vectors.recommended) not in (0, rows):
                 raise ValueError(f"{rows} vectors, {len(vectors.names)} names, {len(vectors.recommended)} strengths")
+            _check_maps(vectors.maps, rows)
             for name in vectors.names:
                 _check_numbers(name, vars(vectors.recommendation(name)))
         return vectors
@@ -217,6 +218,13 @@ def _check_numbers(name: str, numbers: dict[str, Any]) -> None:
     for key, value in numbers.items():
         if not isinstance(value, int | float) and not (value is None and key != "strength"):
             raise TypeError(f"{key} of {name} is {value!r}")
+
+
+def _check_maps(maps: np.ndarray | None, count: int) -> None:
+    if maps is not None and not (maps.ndim == 3 and len(maps) == count and maps.shape[1] == maps.shape[2] > 0):
+        raise ValueError(f"maps of {maps.shape} for {count} names")
+    if maps is not None and not (maps.min(initial=0) >= 0 and maps.max(initial=0) <= 1):
+        raise ValueError("maps with values outside of 0 to 1")
 
 
 def _batched(network: Network, batch: np.ndarray) -> np.ndarray:

@@ -24,11 +24,11 @@ class Mixture:
     factors: np.ndarray
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        """Latents (count, D) float32 from the mixture."""
-        generator = np.random.default_rng(seed)
+        """Latents (count, D) float32 from the mixture; with a larger count the first are the same."""
         shares = self.weights.astype(np.float64)
-        chosen = generator.choice(len(shares), count, p=shares / shares.sum())
-        samples = generator.standard_normal((count, self.means.shape[1]), np.float32)
+        # From a generator of its own, else the normals would begin later for a larger count.
+        chosen = np.random.default_rng([seed, 1]).choice(len(shares), count, p=shares / shares.sum())
+        samples = np.random.default_rng(seed).standard_normal((count, self.means.shape[1]), np.float32)
         # Gaussian by Gaussian: a factor for each latent would be (count, D, D).
         for component in np.unique(chosen):
             rows = chosen == component

@@ -1,6 +1,7 @@
 """Attribute vectors as they are kept: a file with their names, methods and strengths. NumPy alone."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,10 +12,14 @@ import numpy as np
 from facevae.celeba.attributes import SYNONYMS
 from facevae.core.errors import FacevaeError
 from facevae.core.tensor_files import load_arrays, readable, save_arrays
+from facevae.latents.residual import place_mask
 
 Method = Literal["mean_difference", "balanced", "regression", "linear_classifier", "empirical_bayes", "one_kind"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
+
+# The maps' name in the file, beside the methods'.
+_MAPS = "effect_maps"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class AttributeVectors:
 
     `recommended`: for each name the strength to edit with, of `method`'s vector; `context`: the attributes by which it
     was decided which faces can have which attribute; `kinds`: the attributes of which the method `one_kind` has the
-    vector to a single kind, how strongly to add it, and what the judge said of that.
+    vector to a single kind, how strongly to add it, and what the judge said of that; `maps`: where in an image each
+    attribute shows, (A, G, G) float32 in [0, 1], see `effect_maps`; None in files of earlier versions.
     """
 
     names: tuple[str, ...]
@@ -45,6 +51,7 @@ class AttributeVectors:
     recommended: tuple[Recommendation, ...] = ()
     context: tuple[str, ...] = ()
     kinds: dict[str, Recommendation] = field(default_factory=dict)
+    maps: np.ndarray | None = None
 
     def of(self, attribute: str, method: str | None = None) -> np.ndarray:
         """The vector (D,) of an attribute. Raises FacevaeError if there is none of that name."""
@@ -54,6 +61,16 @@ class AttributeVectors:
         """The strength to edit with: 1 where none was chosen. Raises FacevaeError for an unknown attribute."""
         row = self._row(attribute)
         return self.recommended[row] if self.recommended else Recommendation(1.0)
+
+    def places(self, attributes: Iterable[str], side: int) -> np.ndarray:
+        """Where edits of these attributes may change an image: (S, S) float32 in [0, 1]; without maps everywhere.
+
+        Raises FacevaeError for an unknown attribute.
+        """
+        rows = [self._row(attribute) for attribute in attributes]
+        if self.maps is None or not rows:
+            return np.ones((side, side), np.float32)
+        return place_mask(self.maps[rows], side)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each attribute, the highest success rate first, what was not measured last."""
@@ -109,7 +126,7 @@ def save_vectors(path: Path, vectors: AttributeVectors) -> None:
     metadata["context"] = list(vectors.context)
     metadata["recommended"] = [vars(choice) for choice in vectors.recommended]
     metadata["kinds"] = {name: vars(choice) for name, choice in vectors.kinds.items()}
-    save_arrays(path, vectors.vectors, metadata)
+    save_arrays(path, vectors.vectors | ({} if vectors.maps is None else {_MAPS: vectors.maps}), metadata)
 
 
 def load_vectors(path: Path) -> AttributeVectors:
@@ -120,4 +137,7 @@ def load_vectors(path: Path) -> AttributeVectors:
         context = tuple(metadata.get("context", []))
         kinds = {name: Recommendation(**choice) for name, choice in metadata.get("kinds", {}).items()}
         vectors = {method: array.astype(np.float32) for method, array in arrays.items()}
-        return AttributeVectors(tuple(metadata["names"]), vectors, metadata["method"], recommended, context, kinds)
+        maps = vectors.pop(_MAPS, None)
+        return AttributeVectors(
+            tuple(metadata["names"]), vectors, metadata["method"], recommended, context, kinds, maps
+        )

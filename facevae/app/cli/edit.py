@@ -196,8 +196,11 @@ def _describe(portrait: "Portrait", changes: dict[str, float | None], face: int,
     words = []
     for name in (name for name, given in changes.items() if given is None):
         remark = " (more than any face has)" if strengths[name] > FARTHEST else ""
-        if not portrait.search(name).found[face]:
+        search = portrait.search(name)
+        if not search.tried[face]:
             remark = " (recommended)"
+        elif not search.found[face]:
+            remark = " (the judge does not clearly see it even so)"
         words.append(f", {name} {strengths[name]:.2g}{remark}")
     return "".join(words)
 

@@ -143,9 +143,9 @@ class EditTab:
     def _suggest(self, name: str, session: Session | None) -> tuple[Any, ...]:
         if session is None or session.closed:
             return None, _GONE, gr.skip()
-        strength = round(max(-LARGEST, min(LARGEST, session.suggest(name))), 2)
-        words = f"{label(name)} {strength:g}: as much as it takes for the judge to see it here"
-        return session, session.move(name, strength) | {"words": words}, strength
+        wanted, why = session.suggest(name)
+        strength = round(max(-LARGEST, min(LARGEST, wanted)), 2)
+        return session, session.move(name, strength) | {"words": f"{label(name)} {strength:g}: {why}"}, strength
 
     def _settled(self, session: Session | None) -> Any:
         if session is None or session.closed:

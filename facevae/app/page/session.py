@@ -95,9 +95,14 @@ class Session:
             self._set({})
             return self._picture()
 
-    def suggest(self, attribute: str) -> float:
-        """The smallest strength with which the judge clearly sees an attribute on the chosen face."""
-        return self.portrait.strengths([attribute], self.face)[attribute]
+    def suggest(self, attribute: str) -> tuple[float, str]:
+        """The smallest strength with which the judge clearly sees an attribute on the chosen face; what that says."""
+        strength, search = self.portrait.strengths([attribute], self.face)[attribute], self.portrait.search(attribute)
+        if not search.tried[self.face]:
+            return strength, "recommended, since the judge sees it already or does not know it"
+        if search.found[self.face]:
+            return strength, f"it takes {strength:.3g} for the judge to see it clearly here"
+        return strength, f"the judge does not clearly see it here, even with {strength:.3g}"
 
     def judged(self) -> dict[str, tuple[float, float]]:
         """The judge's probability of each attribute on the chosen face, before and after; without a judge nothing."""
