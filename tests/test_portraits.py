@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from raw_data import one_line, photo
 
-from facevae.app.outputs import check_outputs, name_outputs, write_image
+from facevae.app.outputs import check_outputs, name_outputs, write_faces, write_image
+from facevae.figures.sheets import MAX_WIDTH
 from facevae.imaging.codec import resize_to_fill
 from facevae.imaging.frames import SquareFrame
 from facevae.inference.image_files import find_images, read_image
@@ -140,6 +141,32 @@ def test_pictures_are_written_as_their_names_say(tmp_path):
         assert Image.open(tmp_path / name).format == kind
     assert np.array_equal(read_image(tmp_path / "deep/a.png"), image)
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - image).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "columns", "lines"),
+    [
+        (128, 14, 10, [7, 7]),
+        (128, 10, 10, [5, 5]),
+        (128, 9, 10, [9]),
+        (128, 16, 8, [8, 8]),
+        (16, 10, 10, [10]),
+        (16, 23, 10, [8, 8, 7]),
+        (256, 6, 8, [3, 3]),
+        (295, 9, 8, [3, 3, 3]),  # four of 295 pixels fill the width exactly
+        (295, 8, 8, [4, 4]),
+        (1400, 3, 8, [1, 1, 1]),
+    ],
+)
+def test_a_sheet_of_faces_reads_line_by_line(size, count, columns, lines, tmp_path):
+    greys = np.arange(count, dtype=np.uint8) * 8  # none is the sheet's white
+    faces = np.broadcast_to(greys[:, None, None, None], (count, size, size, 3))
+    write_faces(faces, [tmp_path / "sheet.png"], str(tmp_path / "sheet.png"), columns)
+    sheet = read_image(tmp_path / "sheet.png")[..., 0]
+    assert sheet.shape[1] <= MAX_WIDTH
+    corners = [tuple(np.argwhere(sheet == grey)[0]) for grey in greys]
+    assert corners == sorted(corners), "top to bottom, and in each line from left to right"
+    assert [sum(y == top for y, _ in corners) for top in sorted({y for y, _ in corners})] == lines
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PICTURE, SHEET = (".png", ".jpg", ".jpeg"), (".png",)
 """How files of a single image and sheets of several may end."""
 
+# Pixels between the images of a sheet, and before the first.
+_SHEET_GAP = 4
+
 _ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
     ".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg
 }  # fmt: skip
@@ -127,11 +130,18 @@ def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None
 
 
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:
-    """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, so many to a row, or each on its own."""
-    if is_sheet(output):
-        from facevae.figures.sheets import image_sheet
+    """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, or each on its own.
 
-        image_sheet(targets[0], [faces[first : first + columns] for first in range(0, len(faces), columns)], [])
+    The sheet reads line by line, at most `columns` to a line, and no more than fit its width.
+    """
+    if is_sheet(output):
+        from facevae.figures.sheets import MAX_WIDTH, image_sheet
+
+        # Columns that don't fit would stand below all the lines, and so out of sequence.
+        fitting = max(1, (MAX_WIDTH - _SHEET_GAP) // (faces.shape[2] + _SHEET_GAP))
+        lines = -(-len(faces) // min(columns, fitting))
+        across = -(-len(faces) // lines)
+        image_sheet(targets[0], [faces[first : first + across] for first in range(0, len(faces), across)], [])
         print(targets[0])
         return
     for face, target in zip(faces, targets, strict=True):

@@ -57,5 +57,5 @@ def interpolate(
     if is_sheet(output):
         first, last = (portrait.faces[0].pixels[None] for portrait in portraits)
         found = np.concatenate([first, found, last])
-    # The default's eight steps and the two faces make one row.
+    # The default's eight steps and the two faces make one line where they are small, two where they are not.
     write_faces(found, targets, output, columns=10)
