@@ -91,6 +91,25 @@ def test_a_strength_that_is_none(text, facevae, folder):
     assert f"--attribute Smiling: expected a number from -1000 to 1000 for its strength, found {text!r}" in line
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("-Smiling", "write -a Smiling=-1"),
+        ("+Smiling", "write -a Smiling=1"),
+        ("--glasses", "write -a glasses=-1"),
+        ("-Smiling=1.5", "write -a Smiling=-1.5"),
+        ("-Smiling=much", "write -a Smiling=-1"),
+        ("-", "choose one of `facevae attributes`"),
+    ],
+)
+def test_a_sign_before_the_name(text, fix, facevae, folder):
+    before = files_below(folder)
+    line = facevae("edit", "ann.png", "-a", text, fails=True)
+    assert line.startswith(f"error: --attribute {text}: expected NAME or NAME=STRENGTH, found ")
+    assert line.endswith(f"; {fix}\n")
+    assert files_below(folder) == before
+
+
 # --- edits
 
 

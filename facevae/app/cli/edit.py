@@ -220,12 +220,22 @@ def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]
 
 
 def parse_change(text: str) -> tuple[str, float | None]:
-    """`Smiling=1.5` as its two parts; without a strength None. Raises FacevaeError if that is no number."""
-    name, equals, number = text.partition("=")
+    """`Smiling=1.5` as its two parts; without a strength None.
+
+    Raises FacevaeError if that is no number, or if a sign stands before the name, where it would be passed over.
+    """
+    signed, equals, number = text.partition("=")
+    name = signed.lstrip("+-")
     if not name:
         raise FacevaeError(
             where=f"--attribute {text or repr(text)}", expected="NAME or NAME=STRENGTH", found="no name",
             fix="choose one of `facevae attributes`",
+        )  # fmt: skip
+    if name != signed:
+        size = float(number) if _is_number(number) else 1.0
+        raise FacevaeError(
+            where=f"--attribute {text}", expected="NAME or NAME=STRENGTH", found=f"a {signed[0]} before the name",
+            fix=f"write -a {name}={-size if signed[0] == '-' else size:g}",
         )  # fmt: skip
     if not equals:
         return name, None
