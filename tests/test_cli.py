@@ -499,6 +499,51 @@ def test_an_image_is_never_overwritten(command, facevae, folder):
     assert Path("again.png").read_bytes() == Path("once.png").read_bytes()
 
 
+@pytest.mark.parametrize(("command", "ending"), [("edit -a Smiling", "_edited"), ("denoise", "_denoised")])
+def test_an_image_that_is_named_twice_is_taken_once(command, ending, facevae, folder):
+    Path("p").mkdir()
+    Path("p/cy.png").write_bytes(Path("ann.png").read_bytes())
+    Path("p/link.png").symlink_to("cy.png")
+    out = facevae(*command.split(), "p", "p/cy.png", "./p/../p/cy.png", "-o", "new/")
+    assert files_below(Path("new")).keys() == {f"cy{ending}.png"} and out.count("cy.png: ") == 1
+    facevae(*command.split(), "ann.png", "ann.png", "-o", "one.png")
+    assert Path("one.png").is_file()
+
+
+def test_a_face_into_itself(facevae, folder):
+    facevae("interpolate", "ann.png", "ann.png", "--steps", "3", "-o", "steps/")
+    assert len(set(files_below(Path("steps")).values())) == 1 and len(files_below(Path("steps"))) == 3
+
+
+@pytest.mark.parametrize(("command", "ending"), [("edit -a Smiling --sheet", "_strengths"),
+                                                 ("reconstruct", "_reconstructed")])  # fmt: skip
+def test_images_that_differ_in_their_endings_keep_them(command, ending, facevae, folder):
+    Path("ann.jpg").write_bytes(Path("bob.jpg").read_bytes())
+    facevae(*command.split(), "ann.png", "ann.jpg", "eve.png", "-o", "new/")
+    facevae(*command.split(), "ann.png", "-o", "one.png")
+    found = files_below(Path("new"))
+    assert found.keys() == {f"ann.jpg{ending}.png", f"ann.png{ending}.png", f"eve{ending}.png"}
+    assert found[f"ann.png{ending}.png"] == Path("one.png").read_bytes()
+
+
+def test_a_second_run_over_a_folder(facevae, folder):
+    facevae("edit", ".", "-a", "Smiling")
+    before = files_below(folder)
+    line = facevae("edit", ".", "-a", "Smiling", fails=True)
+    assert line.startswith("error: ann_edited.png: expected an output that is none of the images, found one of them; ")
+    assert line.endswith("; name the photographs, or give another folder with -o; images are never overwritten\n")
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "denoise", "interpolate ann.png", "check"])
+def test_an_empty_name_is_not_the_current_folder(command, facevae, folder):
+    before = files_below(folder)
+    assert facevae(*command.split(), "", fails=True).startswith(
+        "error: '': expected a file or a folder, found an empty"
+    )
+    assert files_below(folder) == before
+
+
 def test_a_folder_that_can_not_be_written(facevae, folder):
     Path("file").touch()
     line = facevae("denoise", "ann.png", "-o", "file/x.png", fails=True)

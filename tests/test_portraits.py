@@ -99,6 +99,9 @@ def test_files_and_folders(tmp_path):
         (["in"], "v1.2", ["v1.2/ann_new.png", "v1.2/bob_new.png"]),
         (["one"], "new", ["new/eve_new.png"]),
         (["in", "one/eve.jpg"], None, ["ann_new.png", "bob_new.png", "eve_new.png"]),
+        (["in/ann.jpg", "in/ann.jpg"], "x.png", ["x.png"]),
+        (["in", "in/../in/bob.png"], "new", ["new/ann_new.png", "new/bob_new.png"]),
+        (["in", "two/ann.png"], "new", ["new/ann.jpg_new.png", "new/bob_new.png", "new/ann.png_new.png"]),
     ],
 )
 def test_where_outputs_go(inputs, output, expected, some_images):
@@ -117,8 +120,9 @@ def test_where_outputs_go(inputs, output, expected, some_images):
         (["in/ann.jpg", "in/bob.png"], "x.png", "expected a folder, as there are several images"),
         (["in"], "x.png", "expected a folder"),
         (["in"], "in/ann.jpg", "expected a folder"),
-        (["in/ann.jpg", "in/ann.jpg"], None, "found in/ann.jpg and in/ann.jpg"),
-        (["in", "two/ann.png"], "new", "new/ann_new.png: expected one image for each output, found in/ann.jpg and two"),
+        (["in", "three/ann.jpg"], "n", "n/ann_new.png: expected one image for each output, found in/ann.jpg and three"),
+        (["in", "three/ann.jpg", "two"], "n", "n/ann_new.png: expected one image for each output, found in/ann.jpg"),
+        (["in/ann.jpg", "two/ann.png", "four/ann.png.jpg"], "n", "n/ann.png_new.png: expected one image for each"),
         (["three"], "three", "three/ann_new.png: expected an output that is none of the images"),
     ],
 )
@@ -173,7 +177,8 @@ def test_a_sheet_of_faces_reads_line_by_line(size, count, columns, lines, tmp_pa
 def some_images(tmp_path, monkeypatch):
     """Empty files of these names in the current folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("in/ann.jpg", "in/bob.png", "one/eve.jpg", "two/ann.png", "three/ann.jpg", "three/ann_new.png"):
+    names = "in/ann.jpg in/bob.png one/eve.jpg two/ann.png three/ann.jpg three/ann_new.png four/ann.png.jpg"
+    for name in names.split():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).touch()
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 PICTURE, SHEET = (".png", ".jpg", ".jpeg"), (".png",)
 """How files of a single image and sheets of several may end."""
 
+_ANOTHER = "name another with --output"
+
 # Pixels between the images of a sheet, and before the first.
 _SHEET_GAP = 4
 
@@ -34,16 +37,23 @@ def name_outputs(
     """Where what is made of each of `images`, found by `find_images(inputs)`, goes: NAME + ending + suffix.
 
     Into the current folder if `output` is None, into the folder that it names otherwise. For one image it may be a
-    file with one of `suffixes`. Raises FacevaeError if two images would get one file, or an image be overwritten.
+    file with one of `suffixes`. Where ann.jpg and ann.png would get one file, NAME keeps its own suffix. Raises
+    FacevaeError if two images would get one file all the same, or an image be overwritten.
     """
     names = [f"{stem(path.name)}{ending}{suffix_of(path)}" for path in images]
+    made, given = Counter(names), Counter(path.name for path in images)
+    for number, path in enumerate(images):
+        if made[names[number]] > 1 and given[path.name] == 1:
+            names[number] = f"{path.name}{ending}{suffix_of(path)}"
     if output is None:
         targets = [Path(name) for name in names]
-    elif len(inputs) == 1 and not inputs[0].is_dir() and not names_folder(output):
+    elif len(images) == 1 and not any(path.is_dir() for path in inputs) and not names_folder(output):
         targets = [output_file(output, suffixes)]
     else:
         targets = [_output_folder(output) / name for name in names]
-    check_outputs(images, targets)
+    # Several may be all of a folder, and among them the outputs of an earlier run.
+    several = "name the photographs, or give another folder with -o"
+    check_outputs(images, targets, several if len(images) > 1 else _ANOTHER)
     owners: dict[Path, Path] = {}
     for image, target in zip(images, targets, strict=True):
         if target in owners:
@@ -91,20 +101,23 @@ def output_file(output: str, suffixes: Sequence[str]) -> Path:
     return Path(output)
 
 
-def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise FacevaeError if one of the targets is one of the images, or if no file can be made there."""
+def check_outputs(images: Sequence[Path], targets: Sequence[Path], fix: str = _ANOTHER) -> None:
+    """Raise FacevaeError if one of the targets is one of the images, or if no file can be made there.
+
+    `fix`: what to do about the first.
+    """
     sources = {path.resolve() for path in images}
     for target in targets:
         found = next(path for path in (target, *target.parents) if path.exists())
         if found.is_dir() == (found == target):
             raise FacevaeError(
                 where=target, expected="a name for a file, in a folder",
-                found=f"a {'folder' if found == target else 'file'} {found}", fix="name another with --output",
+                found=f"a {'folder' if found == target else 'file'} {found}", fix=_ANOTHER,
             )  # fmt: skip
         if target.resolve() in sources:
             raise FacevaeError(
                 where=target, expected="an output that is none of the images", found="one of them",
-                fix="name another with --output; images are never overwritten",
+                fix=f"{fix}; images are never overwritten",
             )  # fmt: skip
 
 

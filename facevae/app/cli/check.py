@@ -5,11 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from facevae.app.cli.options import named_path
 from facevae.core.options import Workers
 
 
 def check(
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images, or parquet files.")],
+    images: Annotated[
+        Path, typer.Argument(metavar="DIR", parser=named_path, help="A folder of images, or parquet files.")
+    ],
     workers: Workers,
     attributes: Annotated[
         Path | None, typer.Option(metavar="CSV", help="The table with a header image,<attribute>,...")

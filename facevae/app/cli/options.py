@@ -24,7 +24,20 @@ def _find_models(models: Path) -> Path:
     return resolve(models, "--models")
 
 
-Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Images, or folders: all images in them.")]
+def named_path(text: str) -> Path:
+    """A path as it is typed. Raises FacevaeError if it is empty, which to Python is the current folder."""
+    if not text:
+        raise FacevaeError(
+            where="''", expected="a file or a folder", found="an empty name, as of a variable without a value",
+            fix="name one; the current folder is .",
+        )  # fmt: skip
+    return Path(text)
+
+
+Images = Annotated[
+    list[Path],
+    typer.Argument(metavar="IMAGE", parser=named_path, help="Images, or folders: all images in them."),
+]
 
 Output = Annotated[
     str | None,
