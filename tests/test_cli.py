@@ -436,6 +436,24 @@ def test_what_is_wrong_with_one_image_ends_none_of_the_others(command, facevae, 
     assert all(f"{name}: " in out for name in ("ann.png", "bob.jpg", "eve.png"))
 
 
+@pytest.mark.parametrize("command", ["edit -a Smiling", "denoise"])
+def test_what_its_format_can_not_hold_ends_none_of_the_others(command, facevae, folder, monkeypatch, capsys):
+    """A PNG by its content, which is wider than a WebP may be."""
+    Path("wide.webp").write_bytes(encode_png(photo(1, 16_384, 20)))
+    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), "wide.webp", "ann.png", "-o", "new/"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 1
+    wide, last = (line for line in err.splitlines() if line.startswith("error: "))
+    assert wide.startswith("error: wide.webp: expected a photograph that WEBP can hold, found one of 16384x20 pixels (")
+    (target,) = re.findall(r"; write it as PNG with --output (new/wide_.+\.png)$", wide)
+    assert last == "error: 1 of 2 images left out, as said above"
+    assert [name.split("_")[0] for name in files_below(Path("new"))] == ["ann"] and "ann.png: " in out
+    facevae(*command.split(), "wide.webp", "-o", target)
+    assert read_image(Path(target)).shape == (20, 16_384, 3)
+
+
 @pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
 def test_what_is_wrong_with_a_model_is_said_once(command, facevae, folder, models):
     shutil.copytree(models, "other")

@@ -133,11 +133,19 @@ def write_data(path: Path, data: bytes) -> None:
 
 
 def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None:
-    """Write a photograph made of the one at `source`; a line says what of that is not in the new file."""
+    """Write a photograph made of the one at `source`; a line says what of that is not in the new file.
+
+    Raises FacevaeError naming `source` if the new file's format can't hold it.
+    """
     from facevae.inference.photographs import encode_photograph, left_out
 
     suffix = path.suffix.lower()
-    write_data(path, encode_photograph(photograph, suffix))
+    try:
+        data = encode_photograph(photograph, suffix)
+    except FacevaeError as error:
+        fix = f"write it as PNG with --output {path.with_suffix('.png')}"
+        raise FacevaeError(where=source, expected=error.expected, found=error.found, fix=fix) from None
+    write_data(path, data)
     if lost := left_out(photograph, suffix):
         print(f"note: {path} lacks of {source}: {', '.join(lost)}", file=sys.stderr)
 
