@@ -30,6 +30,7 @@ from raw_data import encoded, files_below, photo
 from typer.main import get_command
 
 from bench.rooms import ROOT
+from facevae.app.cli import several
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
 from facevae.core.errors import FacevaeError
@@ -878,6 +879,19 @@ def test_help_names_every_command(facevae):
 def test_the_way_a_strength_is_given_is_explained(facevae):
     out = " ".join(facevae("edit", "--help").split())
     assert "-a Smiling=1.5 -a Eyeglasses" in out and "NAME[=STRENGTH]" in out and "--strength" not in out
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
+def test_the_help_says_who_looks_at_all_images_first(command, facevae, folder, monkeypatch):
+    words = " ".join(facevae("--help").split())
+    (first,) = re.findall(r"; ([a-z ]+) look at all before they write the first output\.", words)
+    Path("zoe.jpg").write_bytes(BROKEN["cut.jpg"])
+    written = []
+    monkeypatch.setattr(several, "say", lambda error: written.append(Path("ann_new").exists()))
+    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), "ann.png", "zoe.jpg", "-o", "ann_new/"])
+    with pytest.raises(SystemExit):
+        main()
+    assert written == [command.split()[0] not in first.split()]
 
 
 def test_the_formats_are_named(facevae):
