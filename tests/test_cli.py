@@ -617,7 +617,7 @@ def test_samples_without_a_mixture(facevae, folder, models):
     Path("other/mixture.safetensors").unlink()
     assert "from the prior" in facevae("sample", "--models", "other")
     line = facevae("sample", "--models", "other", "--from", "mixture", fails=True)
-    assert "other/mixture.safetensors: expected a mixture model, found no such file" in line
+    assert "other/mixture.safetensors: expected a mixture file, found no such file" in line
 
 
 def test_one_face_into_another(facevae, folder, vae):
