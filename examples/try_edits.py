@@ -12,7 +12,10 @@ EDITS = {"smile": {"Smiling": True}, "glasses": {"Eyeglasses": 1.5}, "older": {"
 
 
 def main(photographs: Path, results: Path) -> None:
-    """Write NAME_EDIT.png for each photograph with a face, and say what the judge makes of it."""
+    """Write NAME_EDIT.png for each photograph with a face, and say what the judge makes of it.
+
+    NAME is the file's whole name: ann.jpg and ann.png are two photographs.
+    """
     faces = facevae.load("celeba")
     results.mkdir(parents=True, exist_ok=True)
     for path in sorted(photographs.iterdir()):
@@ -23,11 +26,13 @@ def main(photographs: Path, results: Path) -> None:
             continue
         before = portrait.judged({})
         for name, changes in EDITS.items():
-            portrait.edit(changes).save(results / f"{path.stem}_{name}.png")
+            portrait.edit(changes).save(results / f"{path.name}_{name}.png")
             after = portrait.judged(changes)
             changed = max(after, key=lambda attribute: abs(after[attribute] - before[attribute]))
             print(f"{path.name}, {name}: {changed} {before[changed]:.0%} -> {after[changed]:.0%}")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/try_edits.py PHOTOGRAPHS RESULTS, two folders")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -31,6 +31,7 @@ from raw_data import encoded, files_below, photo
 from typer.main import get_command
 
 from bench.rooms import ROOT
+from facevae.app.cli import several
 from facevae.app.cli.edit import MULTIPLES
 from facevae.app.cli.main import app, main
 from facevae.core.errors import FacevaeError
@@ -90,6 +91,25 @@ def test_slips_of_a_newcomer(typed, words, facevae, folder):
 def test_a_strength_that_is_none(text, facevae, folder):
     line = facevae("edit", "ann.png", "--attribute", f"Smiling={text}", fails=True)
     assert f"--attribute Smiling: expected a number from -1000 to 1000 for its strength, found {text!r}" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("-Smiling", "write -a Smiling=-1"),
+        ("+Smiling", "write -a Smiling=1"),
+        ("--glasses", "write -a glasses=-1"),
+        ("-Smiling=1.5", "write -a Smiling=-1.5"),
+        ("-Smiling=much", "write -a Smiling=-1"),
+        ("-", "choose one of `facevae attributes`"),
+    ],
+)
+def test_a_sign_before_the_name(text, fix, facevae, folder):
+    before = files_below(folder)
+    line = facevae("edit", "ann.png", "-a", text, fails=True)
+    assert line.startswith(f"error: --attribute {text}: expected NAME or NAME=STRENGTH, found ")
+    assert line.endswith(f"; {fix}\n")
+    assert files_below(folder) == before
 
 
 # --- edits
@@ -440,6 +460,24 @@ def test_what_is_wrong_with_one_image_ends_none_of_the_others(command, facevae, 
     assert all(f"{name}: " in out for name in ("ann.png", "bob.jpg", "eve.png"))
 
 
+@pytest.mark.parametrize("command", ["edit -a Smiling", "denoise"])
+def test_what_its_format_can_not_hold_ends_none_of_the_others(command, facevae, folder, monkeypatch, capsys):
+    """A PNG by its content, which is wider than a WebP may be."""
+    Path("wide.webp").write_bytes(encode_png(photo(1, 16_384, 20)))
+    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), "wide.webp", "ann.png", "-o", "new/"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 1
+    wide, last = (line for line in err.splitlines() if line.startswith("error: "))
+    assert wide.startswith("error: wide.webp: expected a photograph that WEBP can hold, found one of 16384x20 pixels (")
+    (target,) = re.findall(r"; write it as PNG with --output (new/wide_.+\.png)$", wide)
+    assert last == "error: 1 of 2 images left out, as said above"
+    assert [name.split("_")[0] for name in files_below(Path("new"))] == ["ann"] and "ann.png: " in out
+    facevae(*command.split(), "wide.webp", "-o", target)
+    assert read_image(Path(target)).shape == (20, 16_384, 3)
+
+
 @pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
 def test_what_is_wrong_with_a_model_is_said_once(command, facevae, folder, models):
     shutil.copytree(models, "other")
@@ -503,6 +541,51 @@ def test_an_image_is_never_overwritten(command, facevae, folder):
     assert Path("again.png").read_bytes() == Path("once.png").read_bytes()
 
 
+@pytest.mark.parametrize(("command", "ending"), [("edit -a Smiling", "_edited"), ("denoise", "_denoised")])
+def test_an_image_that_is_named_twice_is_taken_once(command, ending, facevae, folder):
+    Path("p").mkdir()
+    Path("p/cy.png").write_bytes(Path("ann.png").read_bytes())
+    Path("p/link.png").symlink_to("cy.png")
+    out = facevae(*command.split(), "p", "p/cy.png", "./p/../p/cy.png", "-o", "new/")
+    assert files_below(Path("new")).keys() == {f"cy{ending}.png"} and out.count("cy.png: ") == 1
+    facevae(*command.split(), "ann.png", "ann.png", "-o", "one.png")
+    assert Path("one.png").is_file()
+
+
+def test_a_face_into_itself(facevae, folder):
+    facevae("interpolate", "ann.png", "ann.png", "--steps", "3", "-o", "steps/")
+    assert len(set(files_below(Path("steps")).values())) == 1 and len(files_below(Path("steps"))) == 3
+
+
+@pytest.mark.parametrize(("command", "ending"), [("edit -a Smiling --sheet", "_strengths"),
+                                                 ("reconstruct", "_reconstructed")])  # fmt: skip
+def test_images_that_differ_in_their_endings_keep_them(command, ending, facevae, folder):
+    Path("ann.jpg").write_bytes(Path("bob.jpg").read_bytes())
+    facevae(*command.split(), "ann.png", "ann.jpg", "eve.png", "-o", "new/")
+    facevae(*command.split(), "ann.png", "-o", "one.png")
+    found = files_below(Path("new"))
+    assert found.keys() == {f"ann.jpg{ending}.png", f"ann.png{ending}.png", f"eve{ending}.png"}
+    assert found[f"ann.png{ending}.png"] == Path("one.png").read_bytes()
+
+
+def test_a_second_run_over_a_folder(facevae, folder):
+    facevae("edit", ".", "-a", "Smiling")
+    before = files_below(folder)
+    line = facevae("edit", ".", "-a", "Smiling", fails=True)
+    assert line.startswith("error: ann_edited.png: expected an output that is none of the images, found one of them; ")
+    assert line.endswith("; name the photographs, or give another folder with -o; images are never overwritten\n")
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "denoise", "interpolate ann.png", "check"])
+def test_an_empty_name_is_not_the_current_folder(command, facevae, folder):
+    before = files_below(folder)
+    assert facevae(*command.split(), "", fails=True).startswith(
+        "error: '': expected a file or a folder, found an empty"
+    )
+    assert files_below(folder) == before
+
+
 def test_a_folder_that_can_not_be_written(facevae, folder):
     Path("file").touch()
     line = facevae("denoise", "ann.png", "-o", "file/x.png", fails=True)
@@ -557,7 +640,7 @@ def test_samples_without_a_mixture(facevae, folder, models):
     Path("other/mixture.safetensors").unlink()
     assert "from the prior" in facevae("sample", "--models", "other")
     line = facevae("sample", "--models", "other", "--from", "mixture", fails=True)
-    assert "other/mixture.safetensors: expected a mixture model, found no such file" in line
+    assert "other/mixture.safetensors: expected a mixture file, found no such file" in line
 
 
 def test_one_face_into_another(facevae, folder, vae):
@@ -819,6 +902,19 @@ def test_help_names_every_command(facevae):
 def test_the_way_a_strength_is_given_is_explained(facevae):
     out = " ".join(facevae("edit", "--help").split())
     assert "-a Smiling=1.5 -a Eyeglasses" in out and "NAME[=STRENGTH]" in out and "--strength" not in out
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling", "reconstruct", "denoise"])
+def test_the_help_says_who_looks_at_all_images_first(command, facevae, folder, monkeypatch):
+    words = " ".join(facevae("--help").split())
+    (first,) = re.findall(r"; ([a-z ]+) look at all before they write the first output\.", words)
+    Path("zoe.jpg").write_bytes(BROKEN["cut.jpg"])
+    written = []
+    monkeypatch.setattr(several, "say", lambda error: written.append(Path("ann_new").exists()))
+    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), "ann.png", "zoe.jpg", "-o", "ann_new/"])
+    with pytest.raises(SystemExit):
+        main()
+    assert written == [command.split()[0] not in first.split()]
 
 
 def test_the_formats_are_named(facevae):

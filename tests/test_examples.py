@@ -14,22 +14,34 @@ from bench.rooms import ROOT
 EXAMPLES = ROOT / "examples"
 
 
+def try_edits(*arguments: Path) -> subprocess.CompletedProcess:
+    words = [sys.executable, str(EXAMPLES / "try_edits.py"), *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, encoding="utf-8", cwd=EXAMPLES, env={"PYTHONPATH": str(ROOT)})
+
+
 def test_the_script_edits_what_has_a_face_and_names_what_has_none(tmp_path):
     photographs, results = tmp_path / "photographs", tmp_path / "results"
     photographs.mkdir()
     Image.fromarray(astronaut()).save(photographs / "astronaut.png")
+    Image.fromarray(astronaut()[:, ::-1]).save(photographs / "astronaut.jpg")
     Image.new("RGB", (300, 200), "grey").save(photographs / "wall.png")
-    words = [sys.executable, str(EXAMPLES / "try_edits.py"), str(photographs), str(results)]
-    done = subprocess.run(words, capture_output=True, encoding="utf-8", cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    done = try_edits(photographs, results)
     assert done.returncode == 0, done.stderr
     *edits, wall = done.stdout.splitlines()
-    assert len(edits) == 3 and "expected a face" in wall
-    assert edits[1].startswith("astronaut.png, glasses: Eyeglasses ")
+    assert len(edits) == 6 and "expected a face" in wall
+    assert edits[4].startswith("astronaut.png, glasses: Eyeglasses ")
     assert sorted(path.name for path in results.iterdir()) == [
-        "astronaut_glasses.png", "astronaut_older.png", "astronaut_smile.png",
-    ]  # fmt: skip
-    changed = np.abs(np.asarray(Image.open(results / "astronaut_glasses.png")).astype(int) - astronaut()).max(2)
+        f"astronaut.{kind}_{edit}.png" for kind in ("jpg", "png") for edit in ("glasses", "older", "smile")
+    ]
+    changed = np.abs(np.asarray(Image.open(results / "astronaut.png_glasses.png")).astype(int) - astronaut()).max(2)
     assert changed.max() > 20 and (changed > 0).mean() < 0.2
+
+
+def test_the_script_says_how_it_is_called(tmp_path):
+    for arguments in ((), (tmp_path,), (tmp_path, tmp_path, tmp_path)):
+        done = try_edits(*arguments)
+        assert done.returncode == 1 and done.stderr.startswith("usage: python examples/try_edits.py ")
+        assert done.stderr.count("\n") == 1
 
 
 def test_the_notebook_runs_from_top_to_bottom():

@@ -147,7 +147,7 @@ def test_mixtures_as_a_file(tmp_path):
     again = load_mixture(path)
     assert all(np.array_equal(vars(again)[name], vars(TRUTH)[name]) for name in ("weights", "means", "factors"))
     save_arrays(path, {}, {"kind": "vae"})
-    with one_line(path, "a mixture model", "'vae'", "stages.fit_mixture"):
+    with one_line(path, "expected a mixture file", "'vae'", "stages.fit_mixture"):
         load_mixture(path)
     with one_line("nowhere", "no such file", "stages.fit_mixture"):
         load_mixture(tmp_path / "nowhere")

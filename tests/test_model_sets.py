@@ -69,16 +69,25 @@ def test_what_the_card_says_is_measured_again():
 
 
 def test_where_models_come_from(tmp_path, monkeypatch, capsys):
-    """A folder goes before a set of that name; a set stands in only where there is no folder `models`."""
+    """A folder goes before a set of that name; a set stands in only where there are no models in `models`."""
     monkeypatch.chdir(tmp_path)
     shipped = sets.FOLDER / sets.DEFAULT
     assert _find_models(MADE) == shipped
-    assert "the models that come with facevae" in capsys.readouterr().err
+    assert capsys.readouterr().err == "no folder models here: celeba, the models that come with facevae\n"
+    MADE.mkdir()
+    (MADE / "twiggy.jpg").touch()
+    assert _find_models(MADE) == shipped
+    assert capsys.readouterr().err == "no models in models/: celeba, the models that come with facevae\n"
+    for name in ("vae.safetensors", "encoder.onnx"):
+        (MADE / name).touch()
+        assert _find_models(MADE) == MADE
+        (MADE / name).unlink()
     assert _find_models(Path("celeba")) == shipped
     assert capsys.readouterr().err == ""
-    for name in ("models", "celeba"):
+    for name in ("other", "celeba"):
         Path(name).mkdir()
         assert _find_models(Path(name)) == Path(name)
+    assert capsys.readouterr().err == ""
     with one_line("--models elsewhere", "no such folder", "celeba"):
         _find_models(Path("elsewhere"))
 

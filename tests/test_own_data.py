@@ -603,6 +603,39 @@ def test_a_threshold_of_0_is_no_threshold(tmp_path, people):
         check(people, 1, threshold=0.0)
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("labels.csv", "the table of --attributes"),
+        ("faces/../labels.csv", "the table of --attributes"),
+        ("link.csv", "the table of --attributes"),
+        ("faces/Ann/0001.jpg", "a file of images"),
+        ("other.PNG", "a file of images"),
+        ("set.parquet", "a file of images"),
+        ("faces", "found a folder faces"),
+        ("labels.csv/changes.csv", "found a file labels.csv"),
+    ],
+)
+def test_the_check_replaces_no_file_of_its_users(output, found, tmp_path, monkeypatch):
+    """Nor reads any before it says so: those of the folder are no images."""
+    monkeypatch.chdir(tmp_path)
+    labels = table(tmp_path, "image,A", "Ann/0001.jpg,1")
+    put(tmp_path, "set.parquet", "other.PNG", "faces/Ann/0001.jpg", data=b"no image")
+    Path("link.csv").symlink_to(labels)
+    before = files_below(tmp_path)
+    with one_line(output, found):
+        check(Path("faces"), 1, attributes=labels, output=Path(output))
+    assert files_below(tmp_path) == before
+
+
+def test_the_check_replaces_its_own_list(tmp_path, people, monkeypatch, capsys):
+    run_check(monkeypatch, capsys, people, "-o", tmp_path / "new/changes.csv")
+    first = files_below(tmp_path / "new")
+    (tmp_path / "new/changes.csv").write_text("older")
+    run_check(monkeypatch, capsys, people, "-o", tmp_path / "new/changes.csv")
+    assert files_below(tmp_path / "new") == first
+
+
 def test_the_check_reads_headers_alone(tmp_path, monkeypatch, capsys):
     """A thousand images that end after their headers: nothing is decoded, and nothing written."""
     faces = put(tmp_path / "faces", *(f"{number}.jpg" for number in range(1000)), data=PIXELS[:700])

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from raw_data import one_line, photo
 
-from facevae.app.outputs import check_outputs, name_outputs, write_image
+from facevae.app.outputs import check_outputs, name_outputs, write_faces, write_image
+from facevae.figures.sheets import MAX_WIDTH
 from facevae.imaging.codec import resize_to_fill
 from facevae.imaging.frames import SquareFrame
 from facevae.inference.image_files import find_images, read_image
@@ -98,6 +99,9 @@ def test_files_and_folders(tmp_path):
         (["in"], "v1.2", ["v1.2/ann_new.png", "v1.2/bob_new.png"]),
         (["one"], "new", ["new/eve_new.png"]),
         (["in", "one/eve.jpg"], None, ["ann_new.png", "bob_new.png", "eve_new.png"]),
+        (["in/ann.jpg", "in/ann.jpg"], "x.png", ["x.png"]),
+        (["in", "in/../in/bob.png"], "new", ["new/ann_new.png", "new/bob_new.png"]),
+        (["in", "two/ann.png"], "new", ["new/ann.jpg_new.png", "new/bob_new.png", "new/ann.png_new.png"]),
     ],
 )
 def test_where_outputs_go(inputs, output, expected, some_images):
@@ -116,8 +120,9 @@ def test_where_outputs_go(inputs, output, expected, some_images):
         (["in/ann.jpg", "in/bob.png"], "x.png", "expected a folder, as there are several images"),
         (["in"], "x.png", "expected a folder"),
         (["in"], "in/ann.jpg", "expected a folder"),
-        (["in/ann.jpg", "in/ann.jpg"], None, "found in/ann.jpg and in/ann.jpg"),
-        (["in", "two/ann.png"], "new", "new/ann_new.png: expected one image for each output, found in/ann.jpg and two"),
+        (["in", "three/ann.jpg"], "n", "n/ann_new.png: expected one image for each output, found in/ann.jpg and three"),
+        (["in", "three/ann.jpg", "two"], "n", "n/ann_new.png: expected one image for each output, found in/ann.jpg"),
+        (["in/ann.jpg", "two/ann.png", "four/ann.png.jpg"], "n", "n/ann.png_new.png: expected one image for each"),
         (["three"], "three", "three/ann_new.png: expected an output that is none of the images"),
     ],
 )
@@ -142,11 +147,38 @@ def test_pictures_are_written_as_their_names_say(tmp_path):
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - image).mean() < 4
 
 
+@pytest.mark.parametrize(
+    ("size", "count", "columns", "lines"),
+    [
+        (128, 14, 10, [7, 7]),
+        (128, 10, 10, [5, 5]),
+        (128, 9, 10, [9]),
+        (128, 16, 8, [8, 8]),
+        (16, 10, 10, [10]),
+        (16, 23, 10, [8, 8, 7]),
+        (256, 6, 8, [3, 3]),
+        (295, 9, 8, [3, 3, 3]),  # four of 295 pixels fill the width exactly
+        (295, 8, 8, [4, 4]),
+        (1400, 3, 8, [1, 1, 1]),
+    ],
+)
+def test_a_sheet_of_faces_reads_line_by_line(size, count, columns, lines, tmp_path):
+    greys = np.arange(count, dtype=np.uint8) * 8  # none is the sheet's white
+    faces = np.broadcast_to(greys[:, None, None, None], (count, size, size, 3))
+    write_faces(faces, [tmp_path / "sheet.png"], str(tmp_path / "sheet.png"), columns)
+    sheet = read_image(tmp_path / "sheet.png")[..., 0]
+    assert sheet.shape[1] <= MAX_WIDTH
+    corners = [tuple(np.argwhere(sheet == grey)[0]) for grey in greys]
+    assert corners == sorted(corners), "top to bottom, and in each line from left to right"
+    assert [sum(y == top for y, _ in corners) for top in sorted({y for y, _ in corners})] == lines
+
+
 @pytest.fixture
 def some_images(tmp_path, monkeypatch):
     """Empty files of these names in the current folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("in/ann.jpg", "in/bob.png", "one/eve.jpg", "two/ann.png", "three/ann.jpg", "three/ann_new.png"):
+    names = "in/ann.jpg in/bob.png one/eve.jpg two/ann.png three/ann.jpg three/ann_new.png four/ann.png.jpg"
+    for name in names.split():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).touch()
 

@@ -160,7 +160,7 @@ def test_vectors_as_a_file(tmp_path):
     assert again.recommended == RECOMMENDED and again.recommendation("Smiling").strength == 0.5
     assert all(np.array_equal(again.vectors[method], found) for method, found in vectors.vectors.items())
     save_arrays(tmp_path / "v.safetensors", {}, {"kind": "vae"})
-    with one_line("v.safetensors", "attribute_vectors model", "'vae'", "stages.attribute_vectors"):
+    with one_line("v.safetensors", "expected an attribute_vectors file", "'vae'", "stages.attribute_vectors"):
         load_vectors(tmp_path / "v.safetensors")
 
 

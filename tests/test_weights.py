@@ -65,15 +65,15 @@ def test_the_same_bytes_as_by_safetensors_own_way_from_pytorch(tmp_path):
 
 def test_another_kind(tmp_path):
     save_weights(tmp_path / "m", {}, FACTS)
-    with one_line(tmp_path / "m", "expected a judge model", "kind 'vae'", "stages.train_judge"):
+    with one_line(tmp_path / "m", "expected a judge file", "kind 'vae'", "stages.train_judge"):
         load_weights(tmp_path / "m", "judge")
     save_file({"a": torch.ones(1)}, tmp_path / "m")
-    with one_line(tmp_path / "m", "expected a vae model", "kind None", "stages.train_vae"):
+    with one_line(tmp_path / "m", "expected a vae file", "kind None", "stages.train_vae"):
         load_weights(tmp_path / "m", "vae")
 
 
 def test_a_missing_file(tmp_path):
-    with one_line(tmp_path / "m", "expected a dae model", "no such file", "stages.train_dae"):
+    with one_line(tmp_path / "m", "expected a dae file", "no such file", "stages.train_dae"):
         load_weights(tmp_path / "m", "dae")
 
 

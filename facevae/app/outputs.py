@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 PICTURE, SHEET = (".png", ".jpg", ".jpeg"), (".png",)
 """How files of a single image and sheets of several may end."""
 
+_ANOTHER = "name another with --output"
+
+# Pixels between the images of a sheet, and before the first.
+_SHEET_GAP = 4
+
 _ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
     ".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg
 }  # fmt: skip
@@ -31,16 +37,23 @@ def name_outputs(
     """Where what is made of each of `images`, found by `find_images(inputs)`, goes: NAME + ending + suffix.
 
     Into the current folder if `output` is None, into the folder that it names otherwise. For one image it may be a
-    file with one of `suffixes`. Raises FacevaeError if two images would get one file, or an image be overwritten.
+    file with one of `suffixes`. Where ann.jpg and ann.png would get one file, NAME keeps its own suffix. Raises
+    FacevaeError if two images would get one file all the same, or an image be overwritten.
     """
     names = [f"{stem(path.name)}{ending}{suffix_of(path)}" for path in images]
+    made, given = Counter(names), Counter(path.name for path in images)
+    for number, path in enumerate(images):
+        if made[names[number]] > 1 and given[path.name] == 1:
+            names[number] = f"{path.name}{ending}{suffix_of(path)}"
     if output is None:
         targets = [Path(name) for name in names]
-    elif len(inputs) == 1 and not inputs[0].is_dir() and not names_folder(output):
+    elif len(images) == 1 and not any(path.is_dir() for path in inputs) and not names_folder(output):
         targets = [output_file(output, suffixes)]
     else:
         targets = [_output_folder(output) / name for name in names]
-    check_outputs(images, targets)
+    # Several may be all of a folder, and among them the outputs of an earlier run.
+    several = "name the photographs, or give another folder with -o"
+    check_outputs(images, targets, several if len(images) > 1 else _ANOTHER)
     owners: dict[Path, Path] = {}
     for image, target in zip(images, targets, strict=True):
         if target in owners:
@@ -88,20 +101,23 @@ def output_file(output: str, suffixes: Sequence[str]) -> Path:
     return Path(output)
 
 
-def check_outputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise FacevaeError if one of the targets is one of the images, or if no file can be made there."""
+def check_outputs(images: Sequence[Path], targets: Sequence[Path], fix: str = _ANOTHER) -> None:
+    """Raise FacevaeError if one of the targets is one of the images, or if no file can be made there.
+
+    `fix`: what to do about the first.
+    """
     sources = {path.resolve() for path in images}
     for target in targets:
         found = next(path for path in (target, *target.parents) if path.exists())
         if found.is_dir() == (found == target):
             raise FacevaeError(
                 where=target, expected="a name for a file, in a folder",
-                found=f"a {'folder' if found == target else 'file'} {found}", fix="name another with --output",
+                found=f"a {'folder' if found == target else 'file'} {found}", fix=_ANOTHER,
             )  # fmt: skip
         if target.resolve() in sources:
             raise FacevaeError(
                 where=target, expected="an output that is none of the images", found="one of them",
-                fix="name another with --output; images are never overwritten",
+                fix=f"{fix}; images are never overwritten",
             )  # fmt: skip
 
 
@@ -117,21 +133,36 @@ def write_data(path: Path, data: bytes) -> None:
 
 
 def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None:
-    """Write a photograph made of the one at `source`; a line says what of that is not in the new file."""
+    """Write a photograph made of the one at `source`; a line says what of that is not in the new file.
+
+    Raises FacevaeError naming `source` if the new file's format can't hold it.
+    """
     from facevae.inference.photographs import encode_photograph, left_out
 
     suffix = path.suffix.lower()
-    write_data(path, encode_photograph(photograph, suffix))
+    try:
+        data = encode_photograph(photograph, suffix)
+    except FacevaeError as error:
+        fix = f"write it as PNG with --output {path.with_suffix('.png')}"
+        raise FacevaeError(where=source, expected=error.expected, found=error.found, fix=fix) from None
+    write_data(path, data)
     if lost := left_out(photograph, suffix):
         print(f"note: {path} lacks of {source}: {', '.join(lost)}", file=sys.stderr)
 
 
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:
-    """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, so many to a row, or each on its own."""
-    if is_sheet(output):
-        from facevae.figures.sheets import image_sheet
+    """Write faces (N, S, S, 3) uint8 to `name_face_outputs`: on one sheet, or each on its own.
 
-        image_sheet(targets[0], [faces[first : first + columns] for first in range(0, len(faces), columns)], [])
+    The sheet reads line by line, at most `columns` to a line, and no more than fit its width.
+    """
+    if is_sheet(output):
+        from facevae.figures.sheets import MAX_WIDTH, image_sheet
+
+        # Columns that don't fit would stand below all the lines, and so out of sequence.
+        fitting = max(1, (MAX_WIDTH - _SHEET_GAP) // (faces.shape[2] + _SHEET_GAP))
+        lines = -(-len(faces) // min(columns, fitting))
+        across = -(-len(faces) // lines)
+        image_sheet(targets[0], [faces[first : first + across] for first in range(0, len(faces), across)], [])
         print(targets[0])
         return
     for face, target in zip(faces, targets, strict=True):

@@ -28,20 +28,21 @@ def load_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str,
 
     Raises FacevaeError if the file is missing, broken or of another kind.
     """
+    wanted = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} file"
     make_it = f"make it with `dvc repro` or python -m stages.{_MADE_BY.get(kind, 'train_' + kind)}"
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
-        raise FacevaeError(where=path, expected=f"a {kind} model", found="no such file", fix=make_it) from None
+        raise FacevaeError(where=path, expected=wanted, found="no such file", fix=make_it) from None
     except SafetensorError as error:
         raise FacevaeError(where=path, expected="a safetensors file", found=str(error), fix=make_it) from None
     with readable(path):
         metadata = dict(json.loads(header.get("facts", "{}")))
     if metadata.get("kind") != kind:
         found = f"facts of kind {metadata.get('kind')!r}"
-        raise FacevaeError(where=path, expected=f"a {kind} model", found=found, fix=make_it)
+        raise FacevaeError(where=path, expected=wanted, found=found, fix=make_it)
     return arrays, metadata
 
 

@@ -17,8 +17,9 @@ _VIDEOS = frozenset({".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".m
 def find_images(inputs: Sequence[Path]) -> list[Path]:
     """The files among `inputs`, and of each folder among them its images, sorted by name, hidden ones passed over.
 
-    What else is in a folder is named on standard error. Raises FacevaeError if one of `inputs` is not there, or is a
-    folder without images.
+    A file that is named twice, be it by its folder or by a link, is taken once, by the name that comes first. What else
+    is in a folder is named on standard error. Raises FacevaeError if one of `inputs` is not there, or is a folder
+    without images.
     """
     found: list[Path] = []
     for path in inputs:
@@ -28,7 +29,10 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
             found.append(path)
         else:
             raise not_there(path, "an image or a folder of images")
-    return found
+    files: dict[Path, Path] = {}
+    for path in found:
+        files.setdefault(path.resolve(), path)
+    return list(files.values())
 
 
 def not_there(path: Path, expected: str) -> FacevaeError:

@@ -5,11 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from facevae.app.cli.options import named_path
 from facevae.core.options import Workers
 
 
 def check(
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images, or parquet files.")],
+    images: Annotated[
+        Path, typer.Argument(metavar="DIR", parser=named_path, help="A folder of images, or parquet files.")
+    ],
     workers: Workers,
     attributes: Annotated[
         Path | None, typer.Option(metavar="CSV", help="The table with a header image,<attribute>,...")
@@ -55,6 +58,8 @@ def check(
         )  # fmt: skip
     celebas = any((images / ATTRIBUTES_FILE).with_suffix(suffix).is_file() for suffix in (".txt", ".csv"))
     hint = f"these look like CelebA's own files: download.source=celeba, download.celeba.path={images}"
+    if output is not None:
+        _check_output(output, attributes)
     settings = FolderSettings(
         images=str(images), attributes=None if attributes is None else str(attributes), persons=persons,
         threshold=threshold, align=align, on_bad_image="skip",
@@ -82,3 +87,23 @@ def check(
     if output is not None:
         write_changes(output, changes_of_plan(plan), flaws)
         print(output)
+
+
+def _check_output(output: Path, attributes: Path | None) -> None:
+    """Raise FacevaeError if the list can't be written there, or would replace what it is a list of."""
+    from facevae.app.outputs import check_outputs
+    from facevae.core.errors import FacevaeError
+    from facevae.imaging.names import IMAGE_SUFFIXES
+    from facevae.imaging.unread import HEIC_SUFFIXES
+
+    check_outputs([], [output])
+    found = None
+    if attributes is not None and output.resolve() == attributes.resolve():
+        found = "the table of --attributes"
+    elif output.exists() and output.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES | {".parquet"}:
+        found = "a file of images"
+    if found is not None:
+        raise FacevaeError(
+            where=f"--output {output}", expected="a CSV to write, which is none of your own files", found=found,
+            fix="name another, such as changes.csv",
+        )  # fmt: skip

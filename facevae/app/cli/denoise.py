@@ -45,9 +45,9 @@ def denoise(
                 noisy = read_photograph(path)
                 what = f"denoise {path}"
                 denoised, sigma = denoiser.photograph(noisy, self_ensemble=self_ensemble, where=path, what=what)
+                write_photograph(target, denoised, path)
             except (FacevaeError, OSError) as error:
                 left_out(path, error)
                 continue
-            write_photograph(target, denoised, path)
             said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
             print(f"{path}: {noisy.pixels.shape[1]}x{noisy.pixels.shape[0]}, {said} -> {target}")

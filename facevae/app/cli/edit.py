@@ -100,7 +100,7 @@ def edit(
     at = {name: advice[name] if strength is None else strength for name, strength in changes.items()}
     target_of = dict(zip(paths, targets, strict=True))
 
-    def make(call: "tuple[Path, Callable[[], Portrait]]") -> list[str]:
+    def make(call: "tuple[Path, Callable[[], Portrait]]") -> list[str] | FacevaeError:
         (path, opener), target = call, target_of[call[0]]
         portrait = opener()
         _warn_of_faces(path, portrait)
@@ -110,7 +110,10 @@ def edit(
         elif plain:
             write_image(target, portrait.square(at, plain=True))
         else:
-            said = _write_photograph(path, target, portrait, changes)
+            try:
+                said = _write_photograph(path, target, portrait, changes)
+            except FacevaeError as error:  # for the thread that counts them
+                return error
         return [
             f"{path}: {framed.words}{said[number] if said else ''} -> {target}"
             for number, framed in enumerate(portrait.faces)
@@ -119,8 +122,11 @@ def edit(
     with leaving_out(paths) as left_out:
         openers = faces.openers(paths, face=face, frame=frame, on_bad=left_out)
         _announce(changes, at if sheet or plain else {})
-        for lines in in_threads(make, openers):
-            print("\n".join(lines))
+        for (path, _), made in zip(openers, in_threads(make, openers), strict=True):
+            if isinstance(made, FacevaeError):
+                left_out(path, made)
+            else:
+                print("\n".join(made))
 
 
 def _announce(changes: dict[str, float | None], recommended: dict[str, float]) -> None:
@@ -223,12 +229,22 @@ def _parse_changes(attribute: list[str], images: list[Path], strength: list[str]
 
 
 def parse_change(text: str) -> tuple[str, float | None]:
-    """`Smiling=1.5` as its two parts; without a strength None. Raises FacevaeError if that is no number."""
-    name, equals, number = text.partition("=")
+    """`Smiling=1.5` as its two parts; without a strength None.
+
+    Raises FacevaeError if that is no number, or if a sign stands before the name, where it would be passed over.
+    """
+    signed, equals, number = text.partition("=")
+    name = signed.lstrip("+-")
     if not name:
         raise FacevaeError(
             where=f"--attribute {text or repr(text)}", expected="NAME or NAME=STRENGTH", found="no name",
             fix="choose one of `facevae attributes`",
+        )  # fmt: skip
+    if name != signed:
+        size = float(number) if _is_number(number) else 1.0
+        raise FacevaeError(
+            where=f"--attribute {text}", expected="NAME or NAME=STRENGTH", found=f"a {signed[0]} before the name",
+            fix=f"write -a {name}={-size if signed[0] == '-' else size:g}",
         )  # fmt: skip
     if not equals:
         return name, None

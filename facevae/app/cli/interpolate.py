@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from facevae.app.cli.options import SHEET_HELP, FrameWay, Models, OneFace
+from facevae.app.cli.options import SHEET_HELP, FrameWay, Models, OneFace, named_path
 from facevae.core.errors import FacevaeError
 from facevae.core.options import Device
 
 
 def interpolate(
-    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The face to begin with.")],
-    last: Annotated[Path, typer.Argument(metavar="LAST", help="The face to end with.")],
+    first: Annotated[Path, typer.Argument(metavar="FIRST", parser=named_path, help="The face to begin with.")],
+    last: Annotated[Path, typer.Argument(metavar="LAST", parser=named_path, help="The face to end with.")],
     steps: Annotated[int, typer.Option(min=2, max=200, help="Number of faces, including the two ends.")] = 8,
     spherical: Annotated[
         bool,
@@ -40,7 +40,7 @@ def interpolate(
     for path in (first, last):
         if path.is_dir():
             raise FacevaeError(where=path, expected="an image", found="a folder", fix="name one of its images")
-    paths = find_images([first, last])
+    paths = [path for end in (first, last) for path in find_images([end])]  # both, should they be the same
     targets = name_face_outputs(output, f"{stem(first.name)}_to_{stem(last.name)}", steps, paths)
 
     import numpy as np
@@ -57,5 +57,5 @@ def interpolate(
     if is_sheet(output):
         first, last = (portrait.faces[0].pixels[None] for portrait in portraits)
         found = np.concatenate([first, found, last])
-    # The default's eight steps and the two faces make one row.
+    # The default's eight steps and the two faces make one line where they are small, two where they are not.
     write_faces(found, targets, output, columns=10)

@@ -22,8 +22,9 @@ app = typer.Typer(
     help="Edit, denoise, reconstruct and sample faces, with the models that `dvc repro` has made or with those that "
     "come with facevae. `facevae check` says which of your own images the pipeline would take.\n\n"
     "Images may be JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM, with pillow-heif also HEIC, in any colour mode and of "
-    "any size. Transparent pixels count as white. All images are checked before the first output is written; an error "
-    "is one line with exit code 1.\n\n"
+    "any size. Transparent pixels count as white. Of several images those of which nothing can be made are left out, a "
+    "line for each; edit and reconstruct look at all before they write the first output. An error is one line with "
+    "exit code 1.\n\n"
     "The autoencoder needs faces framed like its training images: upright, centred, face and hair filling the image. "
     "facevae finds the face and brings it to that frame, and says where it found it. With --frame centre, or without "
     "an aligner, it cuts out the centred square.",

@@ -16,13 +16,28 @@ MADE = Path("models")
 
 def _find_models(models: Path) -> Path:
     """A folder as it is; else a set that comes with facevae, which stands in for the pipeline's models."""
-    if models == MADE and not models.exists():
-        print(f"no folder models here: {DEFAULT}, the models that come with facevae", file=sys.stderr)
+    # A folder of that name may as well hold photographs, of fashion models.
+    if models == MADE and not any(path.suffix in (".onnx", ".safetensors") for path in MADE.glob("*")):
+        none = "no models in models/" if MADE.is_dir() else "no folder models here"
+        print(f"{none}: {DEFAULT}, the models that come with facevae", file=sys.stderr)
         return resolve(DEFAULT)
     return resolve(models, "--models")
 
 
-Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Images, or folders: all images in them.")]
+def named_path(text: str) -> Path:
+    """A path as it is typed. Raises FacevaeError if it is empty, which to Python is the current folder."""
+    if not text:
+        raise FacevaeError(
+            where="''", expected="a file or a folder", found="an empty name, as of a variable without a value",
+            fix="name one; the current folder is .",
+        )  # fmt: skip
+    return Path(text)
+
+
+Images = Annotated[
+    list[Path],
+    typer.Argument(metavar="IMAGE", parser=named_path, help="Images, or folders: all images in them."),
+]
 
 Output = Annotated[
     str | None,
@@ -73,6 +88,6 @@ Models = Annotated[
         envvar="FACEVAE_MODELS",
         callback=_find_models,
         help="A folder with models, or the name of a set that comes with facevae (`facevae models`). Default: models/, "
-        "or celeba if there is no such folder.",
+        "or celeba if no models are there.",
     ),
 ]

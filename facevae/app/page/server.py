@@ -43,8 +43,12 @@ def serving(
                 allowed_paths=[], **layout.looks(), app_kwargs=layout.wiring(demo, share),
             )  # fmt: skip
         except OSError as error:
+            if error.errno is not None:
+                raise  # the system's, such as a full disk; Gradio's own has a text alone, which names its options
+            # Ports below 1024 are the system's on some machines.
+            found = "one in use" if port is None or port >= 1024 else "one in use, or that only root may open"
             raise FacevaeError(
-                where=f"--port {port or PORT}", expected="a free port", found=str(error), fix="give another, or none"
+                where=f"--port {port or PORT}", expected="a free port", found=found, fix="give another, or none"
             ) from None
         try:
             yield local, public
