@@ -56,7 +56,7 @@ def test_an_attribute_is_called_in_any_case_or_by_a_common_word():
     for word, name in {
         "eyeglasses": "Eyeglasses", "glasses": "Eyeglasses", "Sun-Glasses": None, "SUNGLASSES": "Eyeglasses",
         "big nose": "Big_Nose", "big-nose": "Big_Nose", "  Big  Nose": "Big_Nose", "smile": "Smile",
-        "Smiling": "Smiling", "hat": None,
+        "Smiling": "Smiling", "hat": None, "-Smiling": None, "- smile": None, "5-o": None,
     }.items():  # fmt: skip
         if name is not None:
             assert vectors.named(word) == name and np.array_equal(vectors.of(word), vectors.of(name)), word

@@ -1,6 +1,7 @@
 """Attribute vectors as they are kept: a file with their names, methods and strengths. NumPy alone."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -113,7 +114,8 @@ class AttributeVectors:
 
 
 def _folded(word: str) -> str:
-    return " ".join(word.lower().replace("_", " ").replace("-", " ").split())
+    # A hyphen before the name is a sign: less of the attribute, which is no name for it.
+    return " ".join(re.sub(r"(?<=\w)-", " ", word.lower().replace("_", " ")).split())
 
 
 def _or(number: float | None, otherwise: float) -> float:
