@@ -335,8 +335,9 @@ def test_any_mode(mode, facevae, folder):
     """The denoiser changes nothing, so what comes out is the image as it was read, in its own size."""
     data, expected, off = MODES[mode]
     Path("in.file").write_bytes(data)
-    assert facevae("denoise", "in.file") == "in.file: 30x26, hardly any noise -> in_denoised.png\n"
-    found = read_image(Path("in_denoised.png"))
+    name = "in_denoised" + {"16-bit grey TIFF": ".tif", "CMYK": ".jpg", "WebP": ".webp"}.get(mode, ".png")
+    assert facevae("denoise", "in.file") == f"in.file: 30x26, hardly any noise -> {name}\n"
+    found = read_image(Path(name))
     assert found.shape == (26, 30, 3) and np.abs(found.astype(int) - expected).max() <= off
     Path("reference.png").write_bytes(encode_png(np.asarray(expected, np.uint8)))
     for name in ("in.file", "reference.png"):
@@ -363,6 +364,20 @@ def test_a_denoised_photograph_keeps_what_its_file_holds(facevae, folder):
         assert np.abs(np.asarray(image).astype(int) - REFERENCE).mean() < 4 and image.getexif()[0x0112] == 6
     facevae("denoise", "deep.png", "-o", "deep.jpg")
     assert facevae.notes() == ["note: deep.jpg lacks of deep.png: 8 of its 16 bits"]
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling=1", "denoise"])
+def test_the_format_is_that_of_the_content(command, facevae, folder):
+    """A PNG that is named .jpg gets no lossy copy."""
+    for name, kind in (("a.jpg", "PNG"), ("b.png", "JPEG"), ("c.tiff", "TIFF"), ("d", "WEBP"), ("e.JFIF", "JPEG")):
+        Path(name).write_bytes(encoded(photo(7, 30, 26), kind))
+    facevae(*command.split(), "a.jpg", "b.png", "c.tiff", "d", "e.JFIF", "-o", "new/")
+    found = {
+        name.partition("_")[0] + Path(name).suffix: Image.open(Path("new", name)) for name in files_below(Path("new"))
+    }
+    kinds = {name: image.format for name, image in found.items()}
+    assert kinds == {"a.png": "PNG", "b.jpg": "JPEG", "c.tiff": "TIFF", "d.webp": "WEBP", "e.jpg": "JPEG"}
+    assert command != "denoise" or np.array_equal(np.asarray(found["a.png"]), photo(7, 30, 26))
 
 
 @pytest.mark.parametrize("size", [(16, 20), (17, 401), (333, 21), (20, 24), (16, 16), (41, 43)])

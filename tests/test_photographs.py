@@ -1,6 +1,7 @@
 """Photographs read and written back: what a file holds beside 8 bits of colour comes out again."""
 
 import io
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -257,6 +258,32 @@ def test_what_another_format_can_not_hold():
     assert np.array_equal(decode(encode_photograph(photograph, ".bmp"), "out"), photograph.visible())
     jpeg = Image.open(io.BytesIO(encode_photograph(photograph, ".jpg")))
     assert jpeg.getexif()[0x0112] == 6 and jpeg.info["icc_profile"] == PROFILE
+
+
+def test_the_ending_is_that_of_the_content():
+    """The file's own where it is right, another that is right where it is not, by the name where nothing is known."""
+    kinds = {
+        "a.jpg": "JPEG", "a.JPEG": "JPEG", "a.jfif": "JPEG", "a.jpe": "JPEG", "a.png": "JPEG", "b.jpg": "PNG",
+        "c.tif": "TIFF", "c.TIFF": "TIFF", "d.webp": "WEBP", "e": "BMP", "f.jpg": "GIF", "g.ppm": "PPM", "h.x": "AVIF",
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        Path(name).write_bytes(saved(Image.fromarray(RGB), kind))
+    for name, start in (("i.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), ("j.jpg", b"nothing")):
+        Path(name).write_bytes(start)
+    assert {name: own_suffix(Path(name)) for name in [*kinds, "i.jpg", "j.jpg", "gone.webp", "gone"]} == {
+        "a.jpg": ".jpg", "a.JPEG": ".jpeg", "a.jfif": ".jpg", "a.jpe": ".jpg", "a.png": ".jpg", "b.jpg": ".png",
+        "c.tif": ".tif", "c.TIFF": ".tiff", "d.webp": ".webp", "e": ".bmp", "f.jpg": ".png", "g.ppm": ".png",
+        "h.x": ".avif", "i.jpg": ".png", "j.jpg": ".jpg", "gone.webp": ".webp", "gone": ".png",
+    }  # fmt: skip
+
+
+def test_a_pipe_is_not_begun():
+    """What comes from `<(...)` can be read only once."""
+    out, into = os.pipe()
+    os.write(into, b"\xff\xd8\xff")
+    os.close(into)
+    assert own_suffix(Path(f"/dev/fd/{out}")) == ".png" and os.read(out, 9) == b"\xff\xd8\xff"
+    os.close(out)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -1,7 +1,7 @@
 """Images as people hand them over, as photographs, and back: Pillow's, arrays, files."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import upright
 from facevae.inference.exif import ORIENTATION, with_header, without_orientation
 from facevae.inference.image_files import not_there
-from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
+from facevae.inference.photographs import Photograph, as_8_bits, photograph_of, suffix_for
 
 Kind = Literal["pillow", "array", "file"]
 
@@ -33,9 +33,7 @@ class Given:
     @property
     def suffix(self) -> str:
         """How what is made of it ends, such as `.jpg`."""
-        if isinstance(self.where, Path):
-            return own_suffix(self.where)
-        return next((suffix for suffix, kind in FORMATS.items() if kind == self.photograph.format), ".png")
+        return suffix_for(self.photograph.format, self.where if isinstance(self.where, Path) else PurePath())
 
 
 def take(image: Any) -> Given:

@@ -8,7 +8,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import Image, JpegImagePlugin
 
 from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import UPRIGHT, upright
+from facevae.inference.beginnings import format_in
 from facevae.inference.exif import (
     INNER,
     ORIENTATION,
@@ -148,9 +149,19 @@ def left_out(photograph: Photograph, suffix: str) -> list[str]:
 
 
 def own_suffix(path: Path) -> str:
-    """How what is made of a photograph ends: as itself, and .png where its format could not hold the result."""
-    suffix = path.suffix.lower()
-    return suffix if suffix in FORMATS else ".png"
+    """How what is made of a file ends: by its content, since a name such as .jpg would make a lossy copy of a PNG.
+
+    By its name where there is no file yet, or none of a known format.
+    """
+    return suffix_for(format_in(path) or FORMATS.get(path.suffix.lower(), ""), path)
+
+
+def suffix_for(kind: str, name: PurePath) -> str:
+    """How a file of this format ends: as `name` does if that fits; .png where the format is not written."""
+    suffix = name.suffix.lower()
+    if FORMATS.get(suffix) == kind:
+        return suffix
+    return next((ending for ending, other in FORMATS.items() if other == kind), ".png")
 
 
 def _says_how_it_lies(photograph: Photograph, kind: str) -> bool:
