@@ -135,6 +135,36 @@ def test_no_strength_is_no_change(name, facevae, folder):
     assert np.array_equal(read_image(Path("new.tif")), read_image(Path(name)))
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "output"),
+    [
+        ("z.jpeg", "JPEG", "z0.jpg"), ("z.jfif", "JPEG", "z0.jpg"), ("z.jpg", "JPEG", "z0.JPEG"),
+        ("z.tif", "TIFF", "z0.tiff"), ("z.jpg", "PNG", "z0.png"),
+    ],
+)  # fmt: skip
+def test_no_strength_is_the_file_by_another_name(name, kind, output, facevae, folder):
+    Path(name).write_bytes(encoded(photo(3, 40, 60), kind))
+    facevae("edit", name, "-a", "Smiling=0", "-o", output)
+    assert Path(output).read_bytes() == Path(name).read_bytes()
+
+
+def test_no_strength_of_another_format_is_coded_anew(facevae, folder):
+    """What is asked for counts, not the name of what was given."""
+    Path("z.jpg").write_bytes(Path("ann.png").read_bytes())
+    facevae("edit", "z.jpg", "-a", "Smiling=0", "-o", "z0.jpg")
+    assert Image.open("z0.jpg").format == "JPEG"
+
+
+def test_no_strength_of_a_pipe(facevae, folder):
+    """As of `<(...)`, which can be read only once."""
+    out, into = os.pipe()
+    os.write(into, Path("eve.png").read_bytes())
+    os.close(into)
+    facevae("edit", f"/dev/fd/{out}", "-a", "Smiling=0", "-o", "z0.png")
+    os.close(out)
+    assert np.array_equal(read_image(Path("z0.png")), read_image(Path("eve.png")))
+
+
 def test_a_strength_beyond_all_faces_is_said(facevae, folder):
     facevae("edit", "ann.png", "-a", "Smiling=1000", "-a", "Eyeglasses=3")
     assert facevae.notes() == ["note: Smiling 1000: beyond 3 the autoencoder knows no faces; expect none"]
