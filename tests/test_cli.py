@@ -410,6 +410,29 @@ def test_the_format_is_that_of_the_content(command, facevae, folder):
     assert command != "denoise" or np.array_equal(np.asarray(found["a.png"]), photo(7, 30, 26))
 
 
+def test_a_format_that_nobody_asked_for_is_said(facevae, folder):
+    pytest.importorskip("pillow_heif")
+    unread.register_heic()
+    written = {
+        "a.heic": "HEIF", "b.ppm": "PPM", "c.pgm": "PPM", "d.gif": "GIF", "e.jpg": "PNG", "f.jfif": "JPEG",
+        "g.jpe": "JPEG", "h.bmp": "BMP", "i.tif": "TIFF", "j": "PNG", "k.heic": "JPEG",
+    }  # fmt: skip
+    for name, kind in written.items():
+        image = Image.fromarray(photo(3, 40, 60))
+        Path(name).write_bytes(saved(image.quantize(16) if name in ("h.bmp", "i.tif") else image, kind))
+    facevae("edit", *written, "-a", "Smiling=1", "-o", "new/")
+    assert sorted(facevae.notes()) == [f"note: {name}: written as PNG" for name in list(written)[:5]]
+    found = {name: Image.open(path) for path in Path("new").iterdir() for name in [path.name[0] + path.suffix]}
+    assert sorted(found) == [
+        "a.png", "b.png", "c.png", "d.png", "e.png", "f.jpg", "g.jpg", "h.bmp", "i.tif", "j.png", "k.jpg"
+    ]  # fmt: skip
+    assert found["h.bmp"].mode == found["i.tif"].mode == "RGB"
+    facevae("edit", "e.jpg", "-a", "Smiling=0")
+    assert facevae.notes() == ["note: e.jpg: written as PNG"]
+    facevae("edit", "b.ppm", "-a", "Smiling=1", "-o", "asked.jpg")
+    assert facevae.notes() == []
+
+
 @pytest.mark.parametrize("size", [(16, 20), (17, 401), (333, 21), (20, 24), (16, 16), (41, 43)])
 def test_any_size(size, facevae, folder, vae):
     Path("odd.png").write_bytes(encode_png(photo(2, *size)))

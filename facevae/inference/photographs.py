@@ -164,6 +164,16 @@ def suffix_for(kind: str, name: PurePath) -> str:
     return next((ending for ending, other in FORMATS.items() if other == kind), ".png")
 
 
+def unexpected_format(photograph: Photograph, source: Path, suffix: str) -> str | None:
+    """The format of what ends in `suffix`, where nobody asked for it: `source` has one that is not written or not said.
+
+    None of other files.
+    """
+    kind = FORMATS[suffix]
+    expected = FORMATS.get(source.suffix.lower(), photograph.format)
+    return kind if suffix == own_suffix(source) and kind != expected else None
+
+
 def _says_how_it_lies(photograph: Photograph, kind: str) -> bool:
     """Whether a file of this kind will name the photograph's orientation, by its EXIF or in its own way, as by XMP."""
     if photograph.exif is not None and orientation_in(photograph.exif) == photograph.orientation:

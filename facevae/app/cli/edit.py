@@ -177,12 +177,15 @@ def _warn_of_faces(path: Path, portrait: "Portrait") -> None:
 def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes: dict[str, float | None]) -> list[str]:
     """Write the photograph with changed faces. What each face gets that was not announced, in words after a comma."""
     from facevae.app.outputs import write_data, write_photograph
-    from facevae.inference.photographs import FORMATS
+    from facevae.inference.photographs import FORMATS, unexpected_format
 
+    suffix = target.suffix.lower()
     strengths = [portrait.settled(changes, number) for number in range(len(portrait.faces))]
     edited = portrait.edited(strengths)
+    if kind := unexpected_format(edited, source, suffix):
+        print(f"note: {source}: written as {kind}", file=sys.stderr)
     # A pipe has nothing left to be copied.
-    if edited is portrait.photograph and edited.format == FORMATS[target.suffix.lower()] and source.is_file():
+    if edited is portrait.photograph and edited.format == FORMATS[suffix] and source.is_file():
         write_data(target, source.read_bytes())
     else:
         write_photograph(target, edited, source)
