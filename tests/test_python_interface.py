@@ -272,6 +272,43 @@ def test_a_photograph_as_a_file_again(faces, tmp_path):
         portrait.encode(edited, ".gif")
 
 
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("WEBP", ".webp"), ("PNG", ".png"), ("TIFF", ".tif")])
+@pytest.mark.parametrize("given", ["path", "bytes", "pillow"])
+def test_a_saved_portrait_keeps_what_its_file_says(kind, suffix, given, faces, tmp_path):
+    if (kind, given) == ("TIFF", "pillow"):
+        return  # of a TIFF Pillow has no EXIF in an image's `info`
+    tags, path = Image.Exif(), tmp_path / f"ann{suffix}"
+    tags[271] = "A camera"
+    options = {"quality": 61} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    path.write_bytes(as_file(Image.fromarray(RGB), kind, exif=tags.tobytes(), icc_profile=b"profile", **options))
+    portrait = faces.open({"path": path, "bytes": path.read_bytes(), "pillow": Image.open(path)}[given])
+    target = tmp_path / "new" / f"smile{suffix}"
+    portrait.save(str(target), {"Smiling": 1.5})
+    found = Image.open(target)
+    assert (found.format, found.getexif()[271], found.info["icc_profile"]) == (kind, "A camera", b"profile")
+    if kind == "JPEG" and given != "pillow":  # which Pillow's images do not tell
+        assert found.quantization == Image.open(path).quantization
+    expected = np.asarray(portrait.edit({"Smiling": 1.5}))
+    difference = np.abs(np.asarray(found).astype(int) - expected).mean()
+    assert difference < 8 if kind in ("JPEG", "WEBP") else difference == 0
+    portrait.save(target, {"Smiling": -1.0}, every=True)
+    assert not np.array_equal(np.asarray(Image.open(target)), np.asarray(found)), "the new one replaces it"
+
+
+def test_where_a_portrait_cannot_be_saved(faces, tmp_path):
+    portrait = faces.open(RGB)
+    for name in ("x.gif", "x", "x.jfif"):
+        with one_line(f"{tmp_path / name}: expected a name that ends in .png or .jpg", f"found {name}"):
+            portrait.save(tmp_path / name, {"Smiling": 1})
+    (tmp_path / "file").touch()
+    with one_line(tmp_path / "file/x.png", "expected a file that can be written"):
+        portrait.save(tmp_path / "file/x.png", {"Smiling": 1})
+    (tmp_path / "x.png").mkdir()
+    with one_line(tmp_path / "x.png", "expected a file that can be written, found Is a directory"):
+        portrait.save(tmp_path / "x.png", {"Smiling": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.png"]
+
+
 # --- the rest
 
 

@@ -133,6 +133,9 @@ class Faces:
         or `frame`, go into the mapping `changes`. For `face` and `frame` see `open`.
 
             faces.edit(photo, Smiling=1.5, Eyeglasses=True)
+
+        Pillow's own `save` of the answer keeps little more than the pixels; `faces.open(photo).save(path, changes)`
+        keeps EXIF, profile of colours and a JPEG's quality.
         """
         if not isinstance(changes or {}, Mapping):
             raise FacevaeError(

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facevae.core.errors import FacevaeError
+from facevae.core.files import atomic_write
 from facevae.inference.editing import Editor, Search, add_change
 from facevae.inference.framing import FramedFace
 from facevae.inference.given import Given, give_back
@@ -57,6 +59,29 @@ class Portrait:
                 change = self._alone(number).additions(strengths)[0]
                 found = add_change(found, self.faces[number].matrix, change)
         return found
+
+    def save(self, path: str | Path, changes: Wanted | Sequence[Wanted], face: int = 0, *, every: bool = False) -> None:
+        """Write the photograph with changed faces, in the format that the path's ending names.
+
+        All that the original says is kept, as far as the format can hold it: EXIF, profile of colours, 16 bits, a
+        JPEG's quality. Pillow's own `save` of what `edit` returns keeps little more than the pixels. Whatever is at
+        `path` is replaced.
+        """
+        target = Path(path)
+        if target.suffix.lower() not in FORMATS:
+            raise FacevaeError(
+                where=target, expected=f"a name that ends in {' or '.join(FORMATS)}", found=target.name,
+                fix="such as .png",
+            )  # fmt: skip
+        data = self.encode(self.edited(changes, face, every=every), target.suffix)
+        try:
+            with atomic_write(target) as temporary:
+                temporary.write_bytes(data)
+        except OSError as error:
+            raise FacevaeError(
+                where=target, expected="a file that can be written", found=error.strerror or "an error",
+                fix="name another",
+            ) from None  # fmt: skip
 
     def square(self, changes: Wanted, face: int = 0, *, plain: bool = False) -> np.ndarray:
         """The model's square of an edited face, (S, S, 3) uint8; `plain`: as the autoencoder decodes it."""
@@ -115,7 +140,7 @@ class Portrait:
         if not isinstance(edited, Photograph):
             raise FacevaeError(
                 where="encode", expected="what Portrait.edited returned", found=type(edited).__name__,
-                fix="an image of Pillow's has its own save()",
+                fix="Portrait.save writes a file at once",
             )  # fmt: skip
         suffix = (suffix or self.given.suffix).lower()
         if suffix not in FORMATS:
