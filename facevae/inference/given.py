@@ -95,10 +95,11 @@ def _of_pillow(image: Image.Image) -> Photograph:
             where="the image", expected="a Pillow image of 8 bits, or of mode I;16", found=f"mode {image.mode}",
             fix="bring its values to 0 to 255 and convert it to L or RGB",
         )  # fmt: skip
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         planes = np.array(image.convert("RGBA"))
-        grey = image.mode in ("LA", "La")
-        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=grey, **said)
+        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=image.mode == "LA", **said)
     return Photograph(np.array(image.convert("RGB")), "PNG", grey=image.mode in ("1", "L"), **said)
 
 

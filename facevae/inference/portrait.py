@@ -1,6 +1,6 @@
 """A photograph whose faces have been found and encoded, so that one edit after another is quick."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ class Portrait:
         The recommended one where it sees it already, or where there is no judge.
         """
         self._check_face(face)
-        return {name: float(self.search(self.models.vectors.named(name)).strengths[face]) for name in attributes}
+        names = _listed(attributes, "the attributes", 'such as ["Smiling"]')
+        return {name: float(self.search(self.models.vectors.named(name)).strengths[face]) for name in names}
 
     def search(self, attribute: str) -> Search:
         """The strengths of all faces, and on which of them they were found by a search."""
@@ -113,6 +114,7 @@ class Portrait:
 
     def judged(self, changes: Wanted, face: int = 0) -> dict[str, float]:
         """The judge's probability of each attribute on an edited face, in [0, 1]; without a judge nothing."""
+        check_mapping(changes)
         if self.models.judge is None:
             return {}
         found = self._alone(face).probabilities(self.settled(changes, face))[0]
@@ -154,7 +156,7 @@ class Portrait:
             self._check_face(face)
             asked = [changes if every or number == face else {} for number in range(len(self.faces))]
         else:
-            asked = list(changes)
+            asked = _listed(changes, "the changes", 'such as {"Smiling": 1.0}, or one for each face')
             if len(asked) != len(self.faces):
                 raise FacevaeError(
                     where="the changes", expected=f"{len(self.faces)} mappings, one for each face",
@@ -165,6 +167,7 @@ class Portrait:
     def settled(self, changes: Wanted, face: int = 0) -> dict[str, float]:
         """A number for each attribute, by its own name. Raises FacevaeError for an unknown one, or one named twice."""
         self._check_face(face)
+        check_mapping(changes)
         found = {}
         for word, wanted in changes.items():
             name = self.models.vectors.named(word)
@@ -199,3 +202,19 @@ class Portrait:
         one.latents = self.editor.latents[face : face + 1]
         one.reconstructions = self.editor.reconstructions[face : face + 1]
         return one
+
+
+def check_mapping(changes: Any, where: str = "the changes") -> None:
+    """Raise FacevaeError if they are no mapping of attributes to strengths."""
+    if not isinstance(changes, Mapping):
+        raise FacevaeError(
+            where=where, expected="a mapping of attributes to strengths", found=type(changes).__name__,
+            fix='such as {"Smiling": 1.0}',
+        )  # fmt: skip
+
+
+def _listed(given: Any, where: str, fix: str) -> list[Any]:
+    """What is in a list. A word is none, though it can be taken apart."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise FacevaeError(where=where, expected="a list", found=repr(given), fix=fix)
+    return list(given)
