@@ -26,7 +26,7 @@ def main(photographs: Path, results: Path) -> None:
             continue
         before = portrait.judged({})
         for name, changes in EDITS.items():
-            portrait.edit(changes).save(results / f"{path.name}_{name}.png")
+            portrait.save(results / f"{path.name}_{name}.png", changes)
             after = portrait.judged(changes)
             changed = max(after, key=lambda attribute: abs(after[attribute] - before[attribute]))
             print(f"{path.name}, {name}: {changed} {before[changed]:.0%} -> {after[changed]:.0%}")

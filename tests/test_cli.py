@@ -39,10 +39,11 @@ from facevae.core.tensor_files import load_arrays, save_arrays
 from facevae.finding.composite import composite, square_matrix
 from facevae.imaging import unread
 from facevae.imaging.codec import FORMATS, encode_png
-from facevae.inference import image_files
+from facevae.inference import image_files, photographs
 from facevae.inference.faces import Faces
 from facevae.inference.image_files import read_image
 from facevae.inference.models import ModelFolder
+from facevae.inference.photographs import encode_photograph
 from facevae.inference.png import encode_planes
 from facevae.inference.portrait_frame import PortraitFrame
 from facevae.latents.arithmetic import edit
@@ -173,6 +174,36 @@ def test_no_strength_is_no_change(name, facevae, folder):
     assert Path("new", found).read_bytes() == Path(name).read_bytes()
     facevae("edit", name, "-a", "Smiling=0", "-o", "new.tif")
     assert np.array_equal(read_image(Path("new.tif")), read_image(Path(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "output"),
+    [
+        ("z.jpeg", "JPEG", "z0.jpg"), ("z.jfif", "JPEG", "z0.jpg"), ("z.jpg", "JPEG", "z0.JPEG"),
+        ("z.tif", "TIFF", "z0.tiff"), ("z.jpg", "PNG", "z0.png"),
+    ],
+)  # fmt: skip
+def test_no_strength_is_the_file_by_another_name(name, kind, output, facevae, folder):
+    Path(name).write_bytes(encoded(photo(3, 40, 60), kind))
+    facevae("edit", name, "-a", "Smiling=0", "-o", output)
+    assert Path(output).read_bytes() == Path(name).read_bytes()
+
+
+def test_no_strength_of_another_format_is_coded_anew(facevae, folder):
+    """What is asked for counts, not the name of what was given."""
+    Path("z.jpg").write_bytes(Path("ann.png").read_bytes())
+    facevae("edit", "z.jpg", "-a", "Smiling=0", "-o", "z0.jpg")
+    assert Image.open("z0.jpg").format == "JPEG"
+
+
+def test_no_strength_of_a_pipe(facevae, folder):
+    """As of `<(...)`, which can be read only once."""
+    out, into = os.pipe()
+    os.write(into, Path("eve.png").read_bytes())
+    os.close(into)
+    facevae("edit", f"/dev/fd/{out}", "-a", "Smiling=0", "-o", "z0.png")
+    os.close(out)
+    assert np.array_equal(read_image(Path("z0.png")), read_image(Path("eve.png")))
 
 
 def test_a_strength_beyond_all_faces_is_said(facevae, folder):
@@ -378,8 +409,9 @@ def test_any_mode(mode, facevae, folder):
     """The denoiser changes nothing, so what comes out is the image as it was read, in its own size."""
     data, expected, off = MODES[mode]
     Path("in.file").write_bytes(data)
-    assert facevae("denoise", "in.file") == "in.file: 30x26, hardly any noise -> in_denoised.png\n"
-    found = read_image(Path("in_denoised.png"))
+    name = "in_denoised" + {"16-bit grey TIFF": ".tif", "CMYK": ".jpg", "WebP": ".webp"}.get(mode, ".png")
+    assert facevae("denoise", "in.file") == f"in.file: 30x26, hardly any noise -> {name}\n"
+    found = read_image(Path(name))
     assert found.shape == (26, 30, 3) and np.abs(found.astype(int) - expected).max() <= off
     Path("reference.png").write_bytes(encode_png(np.asarray(expected, np.uint8)))
     for name in ("in.file", "reference.png"):
@@ -406,6 +438,45 @@ def test_a_denoised_photograph_keeps_what_its_file_holds(facevae, folder):
         assert np.abs(np.asarray(image).astype(int) - REFERENCE).mean() < 4 and image.getexif()[0x0112] == 6
     facevae("denoise", "deep.png", "-o", "deep.jpg")
     assert facevae.notes() == ["note: deep.jpg lacks of deep.png: 8 of its 16 bits"]
+
+
+@pytest.mark.parametrize("command", ["edit -a Smiling=1", "denoise"])
+def test_the_format_is_that_of_the_content(command, facevae, folder):
+    """A PNG that is named .jpg gets no lossy copy."""
+    for name, kind in (("a.jpg", "PNG"), ("b.png", "JPEG"), ("c.tiff", "TIFF"), ("d", "WEBP"), ("e.JFIF", "JPEG")):
+        Path(name).write_bytes(encoded(photo(7, 30, 26), kind))
+    facevae(*command.split(), "a.jpg", "b.png", "c.tiff", "d", "e.JFIF", "-o", "new/")
+    found = {
+        name.partition("_")[0] + Path(name).suffix: Image.open(Path("new", name)) for name in files_below(Path("new"))
+    }
+    kinds = {name: image.format for name, image in found.items()}
+    assert kinds == {"a.png": "PNG", "b.jpg": "JPEG", "c.tiff": "TIFF", "d.webp": "WEBP", "e.jpg": "JPEG"}
+    assert command != "denoise" or np.array_equal(np.asarray(found["a.png"]), photo(7, 30, 26))
+
+
+def test_a_format_that_nobody_asked_for_is_said(facevae, folder):
+    pytest.importorskip("pillow_heif")
+    unread.register_heic()
+    written = {
+        "a.heic": "HEIF", "b.ppm": "PPM", "c.pgm": "PPM", "d.gif": "GIF", "e.jpg": "PNG", "f.jfif": "JPEG",
+        "g.jpe": "JPEG", "h.bmp": "BMP", "i.tif": "TIFF", "j": "PNG", "k.heic": "JPEG",
+    }  # fmt: skip
+    for name, kind in written.items():
+        image = Image.fromarray(photo(3, 40, 60))
+        Path(name).write_bytes(saved(image.quantize(16) if name in ("h.bmp", "i.tif") else image, kind))
+    facevae("edit", *written, "-a", "Smiling=1", "-o", "new/")
+    assert sorted(facevae.notes()) == [f"note: {name}: written as PNG" for name in list(written)[:5]]
+    found = {name: Image.open(path) for path in Path("new").iterdir() for name in [path.name[0] + path.suffix]}
+    assert sorted(found) == [
+        "a.png", "b.png", "c.png", "d.png", "e.png", "f.jpg", "g.jpg", "h.bmp", "i.tif", "j.png", "k.jpg"
+    ]  # fmt: skip
+    assert found["h.bmp"].mode == found["i.tif"].mode == "RGB"
+    facevae("edit", "e.jpg", "-a", "Smiling=0")
+    assert facevae.notes() == ["note: e.jpg: written as PNG"]
+    facevae("denoise", "a.heic", "b.ppm", "g.jpe", "-o", "clean/")
+    assert facevae.notes() == ["note: a.heic: written as PNG", "note: b.ppm: written as PNG"]
+    facevae("edit", "b.ppm", "-a", "Smiling=1", "-o", "asked.jpg")
+    assert facevae.notes() == []
 
 
 @pytest.mark.parametrize("size", [(16, 20), (17, 401), (333, 21), (20, 24), (16, 16), (41, 43)])
@@ -462,19 +533,24 @@ def test_what_is_wrong_with_one_image_ends_none_of_the_others(command, facevae, 
 
 @pytest.mark.parametrize("command", ["edit -a Smiling", "denoise"])
 def test_what_its_format_can_not_hold_ends_none_of_the_others(command, facevae, folder, monkeypatch, capsys):
-    """A PNG by its content, which is wider than a WebP may be."""
-    Path("wide.webp").write_bytes(encode_png(photo(1, 16_384, 20)))
-    monkeypatch.setattr(sys, "argv", ["facevae", *command.split(), "wide.webp", "ann.png", "-o", "new/"])
-    with pytest.raises(SystemExit) as ended:
+    """As if a PNG could be no wider than a WebP: a file's own format can hold what is made of it."""
+
+    def encode(photograph, suffix):
+        return encode_photograph(photograph, ".webp" if photograph.pixels.shape[1] == 16_384 else suffix)
+
+    Path("wide.png").write_bytes(encode_png(photo(1, 16_384, 20)))
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(photographs, "encode_photograph", encode)
+        patched.setattr(sys, "argv", ["facevae", *command.split(), "wide.png", "ann.png", "-o", "new/"])
         main()
     out, err = capsys.readouterr()
     assert ended.value.code == 1
     wide, last = (line for line in err.splitlines() if line.startswith("error: "))
-    assert wide.startswith("error: wide.webp: expected a photograph that WEBP can hold, found one of 16384x20 pixels (")
+    assert wide.startswith("error: wide.png: expected a photograph that WEBP can hold, found one of 16384x20 pixels (")
     (target,) = re.findall(r"; write it as PNG with --output (new/wide_.+\.png)$", wide)
     assert last == "error: 1 of 2 images left out, as said above"
     assert [name.split("_")[0] for name in files_below(Path("new"))] == ["ann"] and "ann.png: " in out
-    facevae(*command.split(), "wide.webp", "-o", target)
+    facevae(*command.split(), "wide.png", "-o", target)
     assert read_image(Path(target)).shape == (20, 16_384, 3)
 
 

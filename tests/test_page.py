@@ -26,6 +26,7 @@ from facevae.celeba.attributes import ATTRIBUTES  # noqa: E402
 from facevae.core.errors import FacevaeError  # noqa: E402
 from facevae.inference.faces import load  # noqa: E402
 from facevae.inference.framing import OR_CENTRE  # noqa: E402
+from facevae.inference.photographs import own_suffix  # noqa: E402
 
 
 def pixels_of(data: bytes) -> np.ndarray:
@@ -91,6 +92,19 @@ def test_nothing_changed_is_the_file(session):
     session.move("Smiling", 0.0)
     assert session.strengths == [{}] and session.picture() == {"patch": None}
     assert session.download() == ("ann_edited.jpg", astronaut())
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tiff", "a.TIFF", "a.jfif", "a.png", "a.gif", "a"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF"])
+def test_the_download_is_named_as_the_command_names_it(faces, tmp_path, name, kind):
+    file = io.BytesIO()
+    Image.open(io.BytesIO(astronaut())).resize((128, 128)).save(file, kind)
+    (tmp_path / name).write_bytes(file.getvalue())
+    session, expected = Session(faces, file.getvalue(), name), f"a_edited{own_suffix(tmp_path / name)}"
+    assert session.download()[0] == expected
+    session.move("Smiling", 1.0)
+    found, data = session.download()
+    assert found == expected and Image.open(io.BytesIO(data)).format == ("PNG" if kind == "GIF" else kind)
 
 
 def test_reset_and_the_judge(session):

@@ -1,6 +1,7 @@
 """Photographs read and written back: what a file holds beside 8 bits of colour comes out again."""
 
 import io
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import tifffile
 from PIL import Image, ImageCms
 from raw_data import one_line, photo
 
+from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import decode
 from facevae.inference.photographs import FORMATS, encode_photograph, left_out, own_suffix, read_photograph
 from facevae.inference.png import described_by, encode_planes, kept_chunks
@@ -195,6 +197,7 @@ TURNED = {
     "XMP of a JPEG": saved(Image.fromarray(RGB), "JPEG", quality=100, subsampling=0, xmp=XMP),
     "XMP of a WebP": saved(Image.fromarray(RGB), "WEBP", lossless=True, xmp=XMP),
     "EXIF of a WebP": saved(Image.fromarray(RGB), "WEBP", lossless=True, exif=exif(6).tobytes()),
+    "XMP of an AVIF": saved(Image.fromarray(RGB), "AVIF", quality=100, xmp=XMP),
     "16 bits": encode_planes(DEEP[..., :3], described_by(None, exif(6).tobytes())),
 }
 
@@ -222,6 +225,90 @@ def test_a_jpeg_is_coded_as_it_was():
     assert after.quantization == before.quantization and after.info["dpi"] == (300, 300)
     assert after.layer == before.layer, "how much of the colours"
     assert np.abs(np.asarray(after).astype(int) - np.asarray(before)).mean() < 0.5
+
+
+def segment(marker, data):
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+CAPTION = b"\x1c\x02\x78" + struct.pack(">H", 7) + b"A smile"
+IPTC = segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(CAPTION)) + CAPTION)
+COMMENTS = segment(0xFE, b"first \xe9") + segment(0xFE, "zweiter \u00fc".encode())
+
+
+def test_comments_iptc_and_xmp_of_a_jpeg_are_kept():
+    data = saved(Image.fromarray(RGB), "JPEG", extra=COMMENTS + IPTC, xmp=XMP, exif=exif(), icc_profile=PROFILE)
+    photograph = read(data)
+    out = encode_photograph(photograph, ".jpg")
+    assert COMMENTS in out and IPTC in out and not left_out(photograph, ".jpg")
+    image = Image.open(io.BytesIO(out))
+    assert image.info["photoshop"] == {0x0404: CAPTION} and image.info["xmp"] == XMP
+    assert image.getexif()[271] == "A camera" and image.info["icc_profile"] == PROFILE
+    assert left_out(photograph, ".png") == left_out(photograph, ".webp") == ["XMP", "IPTC", "its comment"]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("AVIF", ".avif"), ("WEBP", ".webp")])
+def test_xmp_is_kept_in_its_own_format(kind, suffix):
+    photograph = read(saved(Image.fromarray(RGB), kind, xmp=XMP))
+    assert Image.open(io.BytesIO(encode_photograph(photograph, suffix))).info["xmp"] == XMP
+    assert not left_out(photograph, suffix) and left_out(photograph, ".png") == ["XMP"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_a_tiff_loses_is_said(dtype):
+    tags = [(700, 1, len(XMP), XMP, True), (33723, 7, len(CAPTION), CAPTION, True)]
+    tifffile.imwrite("in.tif", DEEP[..., :3].astype(dtype), photometric="rgb", extratags=tags)
+    assert left_out(read_photograph(Path("in.tif")), ".tif") == ["XMP", "IPTC"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged tags
+@pytest.mark.parametrize("kind", ["JPEG", "AVIF", "WEBP"])
+def test_damaged_words_end_in_no_traceback(kind):
+    """Photograph or one line, whatever stands where comments, IPTC, EXIF and XMP were."""
+    more = {"extra": COMMENTS + IPTC} if kind == "JPEG" else {}
+    data = saved(Image.fromarray(RGB), kind, xmp=XMP, exif=exif(6).tobytes(), icc_profile=PROFILE, **more)
+    generator, whole = np.random.default_rng(0), 0
+    words = [data.index(word) for word in (XMP, b"A camera", *([COMMENTS, CAPTION] if more else []))]
+    for _ in range(80):
+        damaged = bytearray(data)
+        at = generator.choice(words) + generator.integers(-40, 40)
+        damaged[at : at + 4] = generator.bytes(4)
+        try:
+            photograph = read(bytes(damaged))
+            for suffix in FORMATS:
+                encode_photograph(photograph, suffix)
+                left_out(photograph, suffix)
+            whole += 1
+        except FacevaeError as error:
+            assert "\n" not in str(error)
+    assert whole > 30
+
+
+@pytest.mark.parametrize(
+    "damage", [(b"MM", b"4M"), (b"MM\0*\0\0\0\x08", b"MM"), (b"\0\x08\0\x03\x01", b"\0\x08\0\0\x01")]
+)
+def test_exif_that_cannot_be_read_goes(damage):
+    """What it begins with is wrong, or it ends there, or has no tags."""
+    whole = exif(6).tobytes()
+    assert whole.count(damage[0]) == 1
+    photograph = read(saved(Image.fromarray(RGB), "JPEG", extra=segment(0xE1, whole.replace(*damage))))
+    assert photograph.exif is None and photograph.pixels.shape == (22, 30, 3)
+    assert all(decode(encode_photograph(photograph, suffix), "out").shape == (22, 30, 3) for suffix in FORMATS)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged tags
+def test_exif_that_cannot_be_written_anew_is_said_where_it_has_to_be():
+    tags = exif(6)
+    tags[0x0100] = 60
+    whole, a_float = struct.pack(">HHI", 0x0100, 4, 1), struct.pack(">HHI", 0x0100, 11, 1)
+    broken = tags.tobytes().replace(whole, a_float)
+    assert broken != tags.tobytes()
+    photograph = read(saved(Image.fromarray(RGB), "JPEG", extra=segment(0xE1, broken)))
+    for suffix in FORMATS:
+        out = encode_photograph(photograph, suffix)
+        lost = {"TIFF": ["EXIF"], "AVIF": ["EXIF"], "BMP": ["EXIF and profile of colours"]}.get(FORMATS[suffix], [])
+        assert left_out(photograph, suffix) == lost and decode(out, "out").shape == (30, 22, 3)
+        assert (broken.removeprefix(b"Exif\0\0") in out) != bool(lost)
 
 
 def test_what_a_png_says_is_kept():
@@ -257,6 +344,32 @@ def test_what_another_format_can_not_hold():
     assert np.array_equal(decode(encode_photograph(photograph, ".bmp"), "out"), photograph.visible())
     jpeg = Image.open(io.BytesIO(encode_photograph(photograph, ".jpg")))
     assert jpeg.getexif()[0x0112] == 6 and jpeg.info["icc_profile"] == PROFILE
+
+
+def test_the_ending_is_that_of_the_content():
+    """The file's own where it is right, another that is right where it is not, by the name where nothing is known."""
+    kinds = {
+        "a.jpg": "JPEG", "a.JPEG": "JPEG", "a.jfif": "JPEG", "a.jpe": "JPEG", "a.png": "JPEG", "b.jpg": "PNG",
+        "c.tif": "TIFF", "c.TIFF": "TIFF", "d.webp": "WEBP", "e": "BMP", "f.jpg": "GIF", "g.ppm": "PPM", "h.x": "AVIF",
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        Path(name).write_bytes(saved(Image.fromarray(RGB), kind))
+    for name, start in (("i.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), ("j.jpg", b"nothing")):
+        Path(name).write_bytes(start)
+    assert {name: own_suffix(Path(name)) for name in [*kinds, "i.jpg", "j.jpg", "gone.webp", "gone"]} == {
+        "a.jpg": ".jpg", "a.JPEG": ".jpeg", "a.jfif": ".jpg", "a.jpe": ".jpg", "a.png": ".jpg", "b.jpg": ".png",
+        "c.tif": ".tif", "c.TIFF": ".tiff", "d.webp": ".webp", "e": ".bmp", "f.jpg": ".png", "g.ppm": ".png",
+        "h.x": ".avif", "i.jpg": ".png", "j.jpg": ".jpg", "gone.webp": ".webp", "gone": ".png",
+    }  # fmt: skip
+
+
+def test_a_pipe_is_not_begun():
+    """What comes from `<(...)` can be read only once."""
+    out, into = os.pipe()
+    os.write(into, b"\xff\xd8\xff")
+    os.close(into)
+    assert own_suffix(Path(f"/dev/fd/{out}")) == ".png" and os.read(out, 9) == b"\xff\xd8\xff"
+    os.close(out)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -273,6 +273,43 @@ def test_a_photograph_as_a_file_again(faces, tmp_path):
         portrait.encode(edited, ".gif")
 
 
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("WEBP", ".webp"), ("PNG", ".png"), ("TIFF", ".tif")])
+@pytest.mark.parametrize("given", ["path", "bytes", "pillow"])
+def test_a_saved_portrait_keeps_what_its_file_says(kind, suffix, given, faces, tmp_path):
+    if (kind, given) == ("TIFF", "pillow"):
+        return  # of a TIFF Pillow has no EXIF in an image's `info`
+    tags, path = Image.Exif(), tmp_path / f"ann{suffix}"
+    tags[271] = "A camera"
+    options = {"quality": 61} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    path.write_bytes(as_file(Image.fromarray(RGB), kind, exif=tags.tobytes(), icc_profile=b"profile", **options))
+    portrait = faces.open({"path": path, "bytes": path.read_bytes(), "pillow": Image.open(path)}[given])
+    target = tmp_path / "new" / f"smile{suffix}"
+    portrait.save(str(target), {"Smiling": 1.5})
+    found = Image.open(target)
+    assert (found.format, found.getexif()[271], found.info["icc_profile"]) == (kind, "A camera", b"profile")
+    if kind == "JPEG" and given != "pillow":  # which Pillow's images do not tell
+        assert found.quantization == Image.open(path).quantization
+    expected = np.asarray(portrait.edit({"Smiling": 1.5}))
+    difference = np.abs(np.asarray(found).astype(int) - expected).mean()
+    assert difference < 8 if kind in ("JPEG", "WEBP") else difference == 0
+    portrait.save(target, {"Smiling": -1.0}, every=True)
+    assert not np.array_equal(np.asarray(Image.open(target)), np.asarray(found)), "the new one replaces it"
+
+
+def test_where_a_portrait_cannot_be_saved(faces, tmp_path):
+    portrait = faces.open(RGB)
+    for name in ("x.gif", "x", "x.jfif"):
+        with one_line(f"{tmp_path / name}: expected a name that ends in .png or .jpg", f"found {name}"):
+            portrait.save(tmp_path / name, {"Smiling": 1})
+    (tmp_path / "file").touch()
+    with one_line(tmp_path / "file/x.png", "expected a file that can be written"):
+        portrait.save(tmp_path / "file/x.png", {"Smiling": 1})
+    (tmp_path / "x.png").mkdir()
+    with one_line(tmp_path / "x.png", "expected a file that can be written, found Is a directory"):
+        portrait.save(tmp_path / "x.png", {"Smiling": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.png"]
+
+
 # --- the rest
 
 
@@ -309,6 +346,21 @@ def test_what_a_denoiser_gives_back(faces):
     assert faces.noise(RGB) < 2 and type(faces.noise(RGB)) is float
 
 
+def test_noise_of_several(own):
+    write_denoiser(own, UNCHANGED / 2)
+    faces = facevae.load(own, "cpu")
+    one, other = faces.noise(RGB), faces.noise(RGB // 2)
+    assert one > other > 5
+    assert faces.noise([RGB, Image.fromarray(RGB // 2)]) == [one, other] and faces.noise([]) == []
+    assert faces.noise(np.stack([RGB, RGB // 2])).tolist() == [one, other]
+
+
+def test_alpha_that_colours_are_multiplied_by(faces):
+    given = Image.fromarray(np.dstack([RGB[..., 0], ALPHA])).convert("La")
+    for answer in (faces.denoise(given), faces.edit(given, Smiling=0)):
+        assert answer.mode == "LA" and np.array_equal(np.asarray(answer), np.asarray(given.convert("LA")))
+
+
 def test_samples(faces):
     found = faces.sample(5, seed=3)
     assert found.shape == (5, 16, 16, 3) and found.dtype == np.uint8
@@ -336,6 +388,9 @@ def test_one_face_into_another(faces):
     assert np.array_equal(found[0], faces.reconstruct(RGB)) and np.array_equal(found[2], faces.reconstruct(RGB[::-1]))
     with one_line("steps: expected a whole number, at least 2, found 1"):
         faces.interpolate(RGB, RGB, 1)
+    for steps in (0, 1, -1, 2.5, None):
+        with one_line(f"steps: expected a whole number, at least 2, found {steps}"):
+            faces.between(np.zeros(6, np.float32), np.ones(6, np.float32), steps)
 
 
 def test_the_attributes_as_a_table(faces):
@@ -405,6 +460,24 @@ def test_attributes_that_are_none(faces):
         faces.edit(RGB, {5: 1})
     with one_line("attribute Nose"):
         faces.open(RGB).strengths(["Nose"])
+
+
+def test_changes_that_are_none(faces, tmp_path):
+    portrait = faces.open(RGB)
+    for ask in (portrait.edit, portrait.edited, lambda changes: portrait.save(tmp_path / "x.png", changes)):
+        for changes in (None, "Smiling", 1.5):
+            with one_line(f"the changes: expected a list, found {changes!r}", 'such as {"Smiling": 1.0}'):
+                ask(changes)
+        with one_line("the changes: expected a mapping of attributes to strengths, found str"):
+            ask(["Smiling"])
+    for ask in (portrait.judged, portrait.square, portrait.settled):
+        for changes, found in (("Smiling", "str"), (["Smiling"], "list"), (None, "NoneType")):
+            with one_line(f"the changes: expected a mapping of attributes to strengths, found {found}"):
+                ask(changes)
+    for attributes in ("Smiling", None, 5):
+        with one_line(f"the attributes: expected a list, found {attributes!r}", 'such as ["Smiling"]'):
+            portrait.strengths(attributes)
+    assert portrait.strengths(name for name in ("Smiling",)) == {"Smiling": 1.5}
 
 
 def test_faces_and_frames_that_are_none(own):

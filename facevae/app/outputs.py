@@ -133,7 +133,8 @@ def write_data(path: Path, data: bytes) -> None:
 
 
 def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None:
-    """Write a photograph made of the one at `source`; a line says what of that is not in the new file.
+    """Write a photograph made of the one at `source`; a line says what of that is not in the new file, or is not its
+    format.
 
     Raises FacevaeError naming `source` if the new file's format can't hold it.
     """
@@ -146,8 +147,17 @@ def write_photograph(path: Path, photograph: "Photograph", source: Path) -> None
         fix = f"write it as PNG with --output {path.with_suffix('.png')}"
         raise FacevaeError(where=source, expected=error.expected, found=error.found, fix=fix) from None
     write_data(path, data)
+    say_format(path, photograph, source)
     if lost := left_out(photograph, suffix):
         print(f"note: {path} lacks of {source}: {', '.join(lost)}", file=sys.stderr)
+
+
+def say_format(path: Path, photograph: "Photograph", source: Path) -> None:
+    """A line where nobody asked for the format of `path`, and `source` has another."""
+    from facevae.inference.photographs import unexpected_format
+
+    if kind := unexpected_format(photograph, source, path.suffix.lower()):
+        print(f"note: {source}: written as {kind}", file=sys.stderr)
 
 
 def write_faces(faces: np.ndarray, targets: Sequence[Path], output: str | None, columns: int) -> None:

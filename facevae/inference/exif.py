@@ -22,8 +22,13 @@ def orientation_in(exif: bytes) -> int:
 
 
 def with_header(exif: bytes | None) -> bytes | None:
-    """As a JPEG has to have it: a WebP's lacks the first bytes."""
-    return HEADER + exif if exif and not exif.startswith(HEADER) else exif
+    """As a JPEG has to have it: a WebP's lacks the first bytes. None if Pillow finds no tag in it."""
+    try:
+        if not exif or not len(_read(exif)):
+            return None
+    except (SyntaxError, struct.error):  # it does not begin as EXIF, or ends there
+        return None
+    return exif if exif.startswith(HEADER) else HEADER + exif
 
 
 def without_orientation(exif: bytes | None) -> bytes | None:
@@ -32,10 +37,12 @@ def without_orientation(exif: bytes | None) -> bytes | None:
     if ORIENTATION not in found:
         return exif
     del found[ORIENTATION]
-    try:
-        return found.tobytes() if len(found) else None
-    except (AttributeError, TypeError, ValueError, struct.error):  # values that are not of their tag's type
-        return None
+    return _coded(found) if len(found) else None
+
+
+def can_be_coded(exif: bytes | None) -> bool:
+    """Whether Pillow can write it anew, as in a TIFF and an AVIF; elsewhere its bytes stay as they are."""
+    return exif is None or _coded(_read(exif)) is not None
 
 
 def words_in(exif: bytes | None) -> dict[int, str]:
@@ -48,6 +55,13 @@ def says_more_than_words(exif: bytes | None) -> bool:
     """Whether there is something that `words_in` leaves out, but for the orientation."""
     found = _read(exif)
     return bool(set(found) - {*WORDS, ORIENTATION} or any(found.get_ifd(tags) for tags in INNER))
+
+
+def _coded(exif: Image.Exif) -> bytes | None:
+    try:
+        return exif.tobytes()
+    except (AttributeError, TypeError, ValueError, struct.error):  # values that are not of their tag's type
+        return None
 
 
 def _read(exif: bytes | None) -> Image.Exif:

@@ -1,6 +1,6 @@
 """The Python interface: `facevae.load("celeba")`, and what its answer can do with images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +12,7 @@ from facevae.inference.framing import FramedFace, Framing, Way
 from facevae.inference.given import Given, give_back, take
 from facevae.inference.models import ModelFolder
 from facevae.inference.pixels import as_bytes
-from facevae.inference.portrait import Portrait, Wanted
+from facevae.inference.portrait import Portrait, Wanted, check_mapping
 from facevae.inference.sets import resolve
 from facevae.inference.threads import in_threads
 from facevae.latents.arithmetic import lerp, slerp
@@ -133,12 +133,11 @@ class Faces:
         or `frame`, go into the mapping `changes`. For `face` and `frame` see `open`.
 
             faces.edit(photo, Smiling=1.5, Eyeglasses=True)
+
+        Pillow's own `save` of the answer keeps little more than the pixels; `faces.open(photo).save(path, changes)`
+        keeps EXIF, profile of colours and a JPEG's quality.
         """
-        if not isinstance(changes or {}, Mapping):
-            raise FacevaeError(
-                where="edit", expected="a mapping of attributes to strengths", found=type(changes).__name__,
-                fix='such as edit(image, {"Smiling": 1.0})',
-            )  # fmt: skip
+        check_mapping(changes or {}, "edit")
         wanted = {**(changes or {}), **strengths}
         if not wanted:
             raise FacevaeError(
@@ -164,7 +163,8 @@ class Faces:
         return self.between(a, b, steps, spherical)
 
     def between(self, a: np.ndarray, b: np.ndarray, steps: int, spherical: bool = True) -> np.ndarray:
-        """Images of the latents from one, (D,), to another: (steps, S, S, 3) uint8."""
+        """Images of the latents from one, (D,), to another in at least 2 steps: (steps, S, S, 3) uint8."""
+        _check_whole("steps", steps, 2)
         t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return as_bytes(self.models.decode((slerp if spherical else lerp)(a, b, t).astype(np.float32)))
 
@@ -197,12 +197,14 @@ class Faces:
         """
         return _each(image, lambda one: self._denoise(take(one), self_ensemble))
 
-    def noise(self, image: Any) -> float:
-        """The sigma of an image's Gaussian noise in grey levels of 8 bits, as far as the denoiser can tell.
+    def noise(self, image: Any) -> Any:
+        """The sigma of an image's Gaussian noise in grey levels of 8 bits, as far as the denoiser can tell: a float.
 
         Below 2 it is none that anybody sees.
         """
-        given = take(image)
+        return _each(image, lambda one: self._noise(take(one)))
+
+    def _noise(self, given: Given) -> float:
         return self.models.denoiser.photograph(given.photograph, where=given.where)[1]
 
     def _denoise(self, given: Given, self_ensemble: bool) -> Any:

@@ -1,7 +1,7 @@
 """Images as people hand them over, as photographs, and back: Pillow's, arrays, files."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import upright
 from facevae.inference.exif import ORIENTATION, with_header, without_orientation
 from facevae.inference.image_files import not_there
-from facevae.inference.photographs import FORMATS, Photograph, as_8_bits, own_suffix, photograph_of
+from facevae.inference.photographs import Photograph, as_8_bits, photograph_of, suffix_for
 
 Kind = Literal["pillow", "array", "file"]
 
@@ -33,9 +33,7 @@ class Given:
     @property
     def suffix(self) -> str:
         """How what is made of it ends, such as `.jpg`."""
-        if isinstance(self.where, Path):
-            return own_suffix(self.where)
-        return next((suffix for suffix, kind in FORMATS.items() if kind == self.photograph.format), ".png")
+        return suffix_for(self.photograph.format, self.where if isinstance(self.where, Path) else PurePath())
 
 
 def take(image: Any) -> Given:
@@ -97,10 +95,11 @@ def _of_pillow(image: Image.Image) -> Photograph:
             where="the image", expected="a Pillow image of 8 bits, or of mode I;16", found=f"mode {image.mode}",
             fix="bring its values to 0 to 255 and convert it to L or RGB",
         )  # fmt: skip
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         planes = np.array(image.convert("RGBA"))
-        grey = image.mode in ("LA", "La")
-        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=grey, **said)
+        return Photograph(planes[..., :3].copy(), "PNG", alpha=planes[..., 3], grey=image.mode == "LA", **said)
     return Photograph(np.array(image.convert("RGB")), "PNG", grey=image.mode in ("1", "L"), **said)
 
 

@@ -8,7 +8,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from PIL import Image, JpegImagePlugin
 
 from facevae.core.errors import FacevaeError
 from facevae.imaging.codec import UPRIGHT, upright
+from facevae.inference.beginnings import format_in
 from facevae.inference.exif import (
     INNER,
     ORIENTATION,
     WORDS,
+    can_be_coded,
     orientation_in,
     says_more_than_words,
     with_header,
@@ -30,6 +32,9 @@ from facevae.inference.png import Chunk, bits_and_planes, described_by, encode_p
 
 _PHOTOMETRIC = 262
 
+# The number of IPTC among a JPEG's blocks of Photoshop's, and a TIFF's tags.
+_IPTC, _IPTC_IN_TIFF = 0x0404, 33723
+
 # What turns an image back from upright.
 _BACK = UPRIGHT | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 
@@ -38,6 +43,9 @@ FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
     ".avif": "AVIF",
 }  # fmt: skip
+
+# Those whose EXIF Pillow writes tag by tag.
+_EXIF_ANEW = ("TIFF", "AVIF")
 
 _ALPHA, _SIXTEEN_BITS = ("PNG", "WEBP", "TIFF", "AVIF"), ("PNG", "TIFF")
 
@@ -48,7 +56,7 @@ class Photograph:
 
     `format`: as Pillow calls it; `orientation`: EXIF's number for how the file has it; `chunks`: of a PNG, what it says
     of the image; `options`: of other formats, with which Pillow writes the like; `inks`: the file had CMYK;
-    `pictures`: how many it had, of which this is the first.
+    `pictures`: how many it had, of which this is the first; `remarks`: words for what no other format gets.
     """
 
     pixels: np.ndarray
@@ -62,6 +70,7 @@ class Photograph:
     options: dict[str, Any] = field(default_factory=dict)
     inks: bool = False
     pictures: int = 1
+    remarks: tuple[str, ...] = ()
 
     @property
     def colourless(self) -> bool:
@@ -142,20 +151,51 @@ def left_out(photograph: Photograph, suffix: str) -> list[str]:
         lost.append("its inks, now RGB, and their profile")
     if kind == "BMP" and (photograph.exif or photograph.icc_profile):
         lost.append("EXIF and profile of colours")
-    if kind == "TIFF" and photograph.pixels.dtype == np.uint16 and says_more_than_words(photograph.exif):
+    if _loses_exif(photograph, kind):
         lost.append("EXIF")
+    # A TIFF keeps none either: its XMP may name an orientation that the pixels no longer have.
+    if kind != photograph.format or kind == "TIFF":
+        lost += photograph.remarks
     return lost
 
 
 def own_suffix(path: Path) -> str:
-    """How what is made of a photograph ends: as itself, and .png where its format could not hold the result."""
-    suffix = path.suffix.lower()
-    return suffix if suffix in FORMATS else ".png"
+    """How what is made of a file ends: by its content, since a name such as .jpg would make a lossy copy of a PNG.
+
+    By its name where there is no file yet, or none of a known format.
+    """
+    return suffix_for(format_in(path) or FORMATS.get(path.suffix.lower(), ""), path)
+
+
+def suffix_for(kind: str, name: PurePath) -> str:
+    """How a file of this format ends: as `name` does if that fits; .png where the format is not written."""
+    suffix = name.suffix.lower()
+    if FORMATS.get(suffix) == kind:
+        return suffix
+    return next((ending for ending, other in FORMATS.items() if other == kind), ".png")
+
+
+def unexpected_format(photograph: Photograph, source: Path, suffix: str) -> str | None:
+    """The format of what ends in `suffix`, where nobody asked for it: `source` has one that is not written or not said.
+
+    None of other files.
+    """
+    kind = FORMATS[suffix]
+    expected = FORMATS.get(source.suffix.lower(), photograph.format)
+    return kind if suffix == own_suffix(source) and kind != expected else None
+
+
+def _loses_exif(photograph: Photograph, kind: str) -> bool:
+    if kind == "TIFF" and photograph.pixels.dtype == np.uint16:
+        return says_more_than_words(photograph.exif)
+    return kind in _EXIF_ANEW and not can_be_coded(photograph.exif)
 
 
 def _says_how_it_lies(photograph: Photograph, kind: str) -> bool:
     """Whether a file of this kind will name the photograph's orientation, by its EXIF or in its own way, as by XMP."""
     if photograph.exif is not None and orientation_in(photograph.exif) == photograph.orientation:
+        if kind in _EXIF_ANEW and not can_be_coded(photograph.exif):
+            return False
         return kind != "BMP" and (kind, photograph.pixels.dtype) != ("TIFF", np.uint16)
     return kind == photograph.format
 
@@ -181,13 +221,36 @@ def _described(image: Image.Image, data: bytes) -> Photograph:
     elif kind == "WEBP":
         # Exact: what is transparent has colours, too.
         options = {"lossless": True, "exact": True} if b"VP8L" in _webp_chunks(data) else {"lossless": False}
-    options |= {name: info[name] for name in ("dpi", "xmp") if name in info and kind in ("JPEG", "TIFF", "WEBP")}
+    options |= {name: info[name] for name in _BY_OPTIONS.get(kind, ()) if name in info}
+    if kind == "JPEG":
+        options["extra"] = _segments(image)
     # One of inks, or of Lab, does not fit the RGB that is written.
     profile = None if image.mode in ("CMYK", "LAB") else info.get("icc_profile")
     chunks = kept_chunks(data) if kind == "PNG" else []
     nothing = np.zeros((0, 0, 3), np.uint8)
     inks, pictures = image.mode == "CMYK", _pictures_in(image, data)
-    return Photograph(nothing, kind, None, False, orientation, profile, exif, chunks, options, inks, pictures)
+    return Photograph(
+        nothing, kind, None, False, orientation, profile, exif, chunks, options, inks, pictures, _remarks(image)
+    )
+
+
+def _segments(image: Image.Image) -> bytes:
+    """A JPEG's comments and IPTC as they stand in its file, so that damaged ones can be written again, too."""
+    found = []
+    for name, data in getattr(image, "applist", ()):
+        if name == "COM" or (name == "APP13" and data.startswith(b"Photoshop 3.0\0")):
+            found.append((b"\xff\xfe" if name == "COM" else b"\xff\xed") + struct.pack(">H", len(data) + 2) + data)
+    return b"".join(found)
+
+
+def _remarks(image: Image.Image) -> tuple[str, ...]:
+    """What an image says of itself, beside EXIF, in words for the person who loses it."""
+    iptc = image.tag_v2 if image.format == "TIFF" else image.info.get("photoshop", ())
+    has = {
+        "XMP": "xmp" in image.info, "IPTC": (_IPTC_IN_TIFF if image.format == "TIFF" else _IPTC) in iptc,
+        "its comment": "comment" in image.info,
+    }  # fmt: skip
+    return tuple(word for word, there in has.items() if there)
 
 
 def _pictures_in(image: Image.Image, data: bytes) -> int:
@@ -278,6 +341,9 @@ def _tiff(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
     return file.getvalue()
 
 
+# What Pillow tells of an image in the words in which it takes it.
+_BY_OPTIONS = {"JPEG": ("dpi", "xmp"), "TIFF": ("dpi",), "WEBP": ("xmp",), "AVIF": ("xmp",)}
+
 # With which Pillow writes what was of another format.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:2:0"}, "WEBP": {"quality": 95}, "AVIF": {"quality": 95},
@@ -292,6 +358,8 @@ def _by_pillow(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
         options |= photograph.options
     if kind != "BMP":
         described = {"icc_profile": photograph.icc_profile, "exif": photograph.exif}
+        if kind in _EXIF_ANEW and not can_be_coded(photograph.exif):
+            del described["exif"]
         options |= {name: value for name, value in described.items() if value}
     file = io.BytesIO()
     Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes).save(file, kind, **options)

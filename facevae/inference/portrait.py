@@ -1,12 +1,14 @@
 """A photograph whose faces have been found and encoded, so that one edit after another is quick."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facevae.core.errors import FacevaeError
+from facevae.core.files import atomic_write
 from facevae.inference.editing import Editor, Search, add_change
 from facevae.inference.framing import FramedFace
 from facevae.inference.given import Given, give_back
@@ -58,6 +60,29 @@ class Portrait:
                 found = add_change(found, self.faces[number].matrix, change)
         return found
 
+    def save(self, path: str | Path, changes: Wanted | Sequence[Wanted], face: int = 0, *, every: bool = False) -> None:
+        """Write the photograph with changed faces, in the format that the path's ending names.
+
+        All that the original says is kept, as far as the format can hold it: EXIF, profile of colours, 16 bits, a
+        JPEG's quality. Pillow's own `save` of what `edit` returns keeps little more than the pixels. Whatever is at
+        `path` is replaced.
+        """
+        target = Path(path)
+        if target.suffix.lower() not in FORMATS:
+            raise FacevaeError(
+                where=target, expected=f"a name that ends in {' or '.join(FORMATS)}", found=target.name,
+                fix="such as .png",
+            )  # fmt: skip
+        data = self.encode(self.edited(changes, face, every=every), target.suffix)
+        try:
+            with atomic_write(target) as temporary:
+                temporary.write_bytes(data)
+        except OSError as error:
+            raise FacevaeError(
+                where=target, expected="a file that can be written", found=error.strerror or "an error",
+                fix="name another",
+            ) from None  # fmt: skip
+
     def square(self, changes: Wanted, face: int = 0, *, plain: bool = False) -> np.ndarray:
         """The model's square of an edited face, (S, S, 3) uint8; `plain`: as the autoencoder decodes it."""
         editor, strengths = self._alone(face), self.settled(changes, face)
@@ -77,7 +102,8 @@ class Portrait:
         The recommended one where it sees it already, or where there is no judge.
         """
         self._check_face(face)
-        return {name: float(self.search(self.models.vectors.named(name)).strengths[face]) for name in attributes}
+        names = _listed(attributes, "the attributes", 'such as ["Smiling"]')
+        return {name: float(self.search(self.models.vectors.named(name)).strengths[face]) for name in names}
 
     def search(self, attribute: str) -> Search:
         """The strengths of all faces, and on which of them they were found by a search."""
@@ -88,6 +114,7 @@ class Portrait:
 
     def judged(self, changes: Wanted, face: int = 0) -> dict[str, float]:
         """The judge's probability of each attribute on an edited face, in [0, 1]; without a judge nothing."""
+        check_mapping(changes)
         if self.models.judge is None:
             return {}
         found = self._alone(face).probabilities(self.settled(changes, face))[0]
@@ -115,7 +142,7 @@ class Portrait:
         if not isinstance(edited, Photograph):
             raise FacevaeError(
                 where="encode", expected="what Portrait.edited returned", found=type(edited).__name__,
-                fix="an image of Pillow's has its own save()",
+                fix="Portrait.save writes a file at once",
             )  # fmt: skip
         suffix = (suffix or self.given.suffix).lower()
         if suffix not in FORMATS:
@@ -129,7 +156,7 @@ class Portrait:
             self._check_face(face)
             asked = [changes if every or number == face else {} for number in range(len(self.faces))]
         else:
-            asked = list(changes)
+            asked = _listed(changes, "the changes", 'such as {"Smiling": 1.0}, or one for each face')
             if len(asked) != len(self.faces):
                 raise FacevaeError(
                     where="the changes", expected=f"{len(self.faces)} mappings, one for each face",
@@ -140,6 +167,7 @@ class Portrait:
     def settled(self, changes: Wanted, face: int = 0) -> dict[str, float]:
         """A number for each attribute, by its own name. Raises FacevaeError for an unknown one, or one named twice."""
         self._check_face(face)
+        check_mapping(changes)
         found = {}
         for word, wanted in changes.items():
             name = self.models.vectors.named(word)
@@ -174,3 +202,19 @@ class Portrait:
         one.latents = self.editor.latents[face : face + 1]
         one.reconstructions = self.editor.reconstructions[face : face + 1]
         return one
+
+
+def check_mapping(changes: Any, where: str = "the changes") -> None:
+    """Raise FacevaeError if they are no mapping of attributes to strengths."""
+    if not isinstance(changes, Mapping):
+        raise FacevaeError(
+            where=where, expected="a mapping of attributes to strengths", found=type(changes).__name__,
+            fix='such as {"Smiling": 1.0}',
+        )  # fmt: skip
+
+
+def _listed(given: Any, where: str, fix: str) -> list[Any]:
+    """What is in a list. A word is none, though it can be taken apart."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise FacevaeError(where=where, expected="a list", found=repr(given), fix=fix)
+    return list(given)

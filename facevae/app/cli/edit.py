@@ -182,14 +182,16 @@ def _warn_of_faces(path: Path, portrait: "Portrait") -> None:
 
 def _write_photograph(source: Path, target: Path, portrait: "Portrait", changes: dict[str, float | None]) -> list[str]:
     """Write the photograph with changed faces. What each face gets that was not announced, in words after a comma."""
-    from facevae.app.outputs import write_data, write_photograph
-    from facevae.inference.photographs import own_suffix
+    from facevae.app.outputs import say_format, write_data, write_photograph
+    from facevae.inference.photographs import FORMATS
 
     suffix = target.suffix.lower()
     strengths = [portrait.settled(changes, number) for number in range(len(portrait.faces))]
     edited = portrait.edited(strengths)
-    if edited is portrait.photograph and own_suffix(source) == suffix:
+    # A pipe has nothing left to be copied.
+    if edited is portrait.photograph and edited.format == FORMATS[suffix] and source.is_file():
         write_data(target, source.read_bytes())
+        say_format(target, edited, source)
     else:
         write_photograph(target, edited, source)
     return [_describe(portrait, changes, number, found) for number, found in enumerate(strengths)]

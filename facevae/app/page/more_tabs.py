@@ -18,7 +18,7 @@ from facevae.core.errors import FacevaeError
 from facevae.inference.denoising import CLEAN
 from facevae.inference.faces import Faces
 from facevae.inference.given import take
-from facevae.inference.photographs import encode_photograph
+from facevae.inference.photographs import encode_photograph, suffix_for
 
 MOST_FACES = 64
 
@@ -82,12 +82,13 @@ def denoise_tab(faces: Faces, exchange: Exchange) -> None:
         given = take(checked(data))
         denoised, sigma = faces.models.denoiser.photograph(given.photograph, self_ensemble=ensemble, where=name)
         shown, found = given.photograph.visible(), denoised.visible()
-        file = encode_photograph(denoised, given.suffix)
+        suffix = suffix_for(denoised.format, PurePath(name))
+        file = encode_photograph(denoised, suffix)
         strength = "none that anybody sees" if sigma < CLEAN else "strong" if sigma > _STRONG else "moderate"
         words = f"Found noise: sigma {sigma:.1f} of 255 grey levels ({strength})"
         patch = {"image": data_url(shrunk(found)), "x": 0, "y": 0}
         answer = {"base": data_url(shrunk(shown)), "patch": patch, "words": words}
-        return (f"{PurePath(name).stem}_denoised{given.suffix}", file), answer
+        return (f"{PurePath(name).stem}_denoised{suffix}", file), answer
 
     def opened(event: gr.EventData, ensemble: bool) -> tuple[Any, Any]:
         try:

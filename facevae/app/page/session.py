@@ -13,7 +13,7 @@ from PIL import Image
 from facevae.app.page.opened import open_photograph
 from facevae.inference.editing import Editor, add_change
 from facevae.inference.faces import Faces
-from facevae.inference.photographs import FORMATS
+from facevae.inference.photographs import FORMATS, suffix_for
 
 PREVIEW = 1024
 """Pixels of the longest side of what the browser shows: a photograph's own pixels are edited when it is downloaded."""
@@ -117,12 +117,13 @@ class Session:
         """A name and the bytes of the edited photograph as a file, in the size and format of the one that was given."""
         with self._lock:
             changes = [dict(strengths) for strengths in self.strengths]
-        suffix = self.portrait.given.suffix
-        own = PurePath(self.name).suffix.lower()
-        if not any(changes) and FORMATS.get(own) == FORMATS[suffix]:
-            return f"{PurePath(self.name).stem}_edited{own}", self._data
-        data = self.portrait.encode(self.portrait.edited(changes), suffix)
-        return f"{PurePath(self.name).stem}_edited{suffix}", data
+        name, photograph = PurePath(self.name), self.portrait.photograph
+        suffix = suffix_for(photograph.format, name)
+        if any(changes) or FORMATS[suffix] != photograph.format:
+            data = self.portrait.encode(self.portrait.edited(changes), suffix)
+        else:
+            data = self._data
+        return f"{name.stem}_edited{suffix}", data
 
     def close(self) -> None:
         """Let the photograph go, whoever still holds the session."""
