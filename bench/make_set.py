@@ -44,8 +44,10 @@ def main(
 
 
 def used(vectors: AttributeVectors) -> AttributeVectors:
-    """The vectors of the method that edits use, in half precision."""
-    return replace(vectors, vectors={vectors.method: vectors.vectors[vectors.method].astype(np.float16)}, kinds={})
+    """The vectors of the method that edits use, and the attributes' maps, in half precision."""
+    maps = None if vectors.maps is None else vectors.maps.astype(np.float16)
+    kept = {vectors.method: vectors.vectors[vectors.method].astype(np.float16)}
+    return replace(vectors, vectors=kept, kinds={}, maps=maps)
 
 
 def halved(mixture: Mixture) -> Mixture:

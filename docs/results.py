@@ -490,8 +490,8 @@ This network has no normalisation. Without a limit on the gradient's norm it can
 [`photographs`](../settings/photographs.yaml), which trained the models [that come with facevae](models.md). The
 networks were trained on one NVIDIA H200 in bfloat16, each in less than six minutes; two cores take hours. They were
 also measured there, except `photographs-vae` and `photographs-vae-128`, whose weights were measured on a CPU later
-(`python -m bench.tries`), and `photographs-vae-read`, which was fine-tuned on two cores and measured in the same way.
-[models.md](models.md) says how. An empty cell was not measured.
+(`python -m bench.tries`), and `photographs-vae-read` and `photographs-vae-read-more`, which were fine-tuned on two cores
+and measured in the same way. [models.md](models.md) says how. An empty cell was not measured.
 
 {photographs}
 

@@ -62,12 +62,14 @@ def test_a_set_keeps_the_vectors_that_edits_use(tmp_path):
     vectors = AttributeVectors(
         ("Smiling", "Male"), {"regression": rows + 1, "balanced": rows, "one_kind": rows}, "balanced",
         (Recommendation(1.5, 0.9, 0.05), Recommendation(2.0)), ("Male",), {"Smiling": Recommendation(1.0)},
+        np.array([[[1 / 3]], [[1]]], np.float32),
     )  # fmt: skip
     path = tmp_path / "attribute_vectors.safetensors"
     save_vectors(path, used(vectors))
     found = load_vectors(path)
     assert [*found.vectors] == ["balanced"] and found.kinds == {}
     assert np.array_equal(found.vectors["balanced"], rows.astype(np.float16).astype(np.float32))
+    assert found.maps is not None and np.array_equal(found.maps, vectors.maps.astype(np.float16).astype(np.float32))
     assert (found.names, found.recommended, found.context) == (vectors.names, vectors.recommended, vectors.context)
 
 
