@@ -501,8 +501,8 @@ and measured in the same way. [models.md](models.md) says how. An empty cell was
   judge of its own.
 * 200 dimensions reconstruct better than 128, and the probe reads slightly more. With a feature weight of 2 and more
   epochs the probe of 128 dimensions reads more still; 200 dimensions were not tried with these.
-* The last row is what comes with facevae. Its latents carry a fifth more nats; how the two changes share what they
-  brought was not measured apart.
+* The last row is what comes with facevae. Its latents carry a third more nats; how dimensions, attributes and the longer
+  training share what they brought was not measured apart.
 
 Denoisers of whole images, PSNR in dB, of 64 images that were not used in training. The figures of models.md are of
 other images and 0.2 to 0.3 dB higher. Settings: `{base_photographs_denoiser}`.
