@@ -1,8 +1,8 @@
 """Where in an image an attribute shows: a map of its effect on the pixels, found in the train images.
 
 A linear model for each cell of a grid, of all attributes at once, as brain images are analysed (Friston et al. 1994,
-"Statistical parametric maps in functional imaging: a general linear approach", equation 1). What other attributes do to
-a place is theirs: smiles are paler in nobody's hair, though women smile more often and have longer hair.
+"Statistical parametric maps in functional imaging: a general linear approach", equation 1). What another attribute does
+to a place is not counted for this one: women smile more often and have longer hair, and yet smiles are not in the hair.
 """
 
 from collections.abc import Iterator, Sequence
