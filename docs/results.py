@@ -490,8 +490,8 @@ This network has no normalisation. Without a limit on the gradient's norm it can
 [`photographs`](../settings/photographs.yaml), which trained the models [that come with facevae](models.md). The
 networks were trained on one NVIDIA H200 in bfloat16, each in less than six minutes; two cores take hours. They were
 also measured there, except `photographs-vae` and `photographs-vae-128`, whose weights were measured on a CPU later
-(`python -m bench.tries`), and `photographs-vae-read` and `photographs-vae-read-more`, which were fine-tuned on two cores
-and measured in the same way. [models.md](models.md) says how. An empty cell was not measured.
+(`python -m bench.tries`), and `photographs-vae-read` and `photographs-vae-read-more`, which were fine-tuned on two
+cores and measured in the same way. [models.md](models.md) says how. An empty cell was not measured.
 
 {photographs}
 
@@ -501,8 +501,8 @@ and measured in the same way. [models.md](models.md) says how. An empty cell was
   judge of its own.
 * 200 dimensions reconstruct better than 128, and the probe reads slightly more. With a feature weight of 2 and more
   epochs the probe of 128 dimensions reads more still; 200 dimensions were not tried with these.
-* The last row is what comes with facevae. Its latents carry a third more nats; how dimensions, attributes and the longer
-  training share what they brought was not measured apart.
+* The last row is what comes with facevae. Its latents carry a third more nats; how dimensions, attributes and the
+  longer training share what they brought was not measured apart.
 
 Denoisers of whole images, PSNR in dB, of 64 images that were not used in training. The figures of models.md are of
 other images and 0.2 to 0.3 dB higher. Settings: `{base_photographs_denoiser}`.

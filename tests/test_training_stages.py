@@ -142,6 +142,7 @@ def test_everything_is_there(finished):
         "attribute_vectors.safetensors",
         "attribute_vectors/cosines.csv",
         "attribute_vectors/cosines.png",
+        "attribute_vectors/maps.png",
         "attribute_vectors/vectors.csv",
         "dae.safetensors",
         "evaluate_dae/baselines.csv",
