@@ -15,6 +15,18 @@ FLAGS = (
 )  # fmt: skip
 
 
+# Moves a slider of an attribute to a value and waits for the picture: of execute_async_script.
+MOVE = """
+const [name, value, done] = arguments, slider = document.querySelector(`#slider-${name} input[type=range]`);
+document.querySelector("#edit").addEventListener("painted", () => done(true), { once: true });
+slider.value = value;
+slider.dispatchEvent(new Event("input", { bubbles: true }));
+"""
+
+# What the page says of the photograph.
+WORDS = 'return document.querySelector("#edit [data-is=words]").textContent'
+
+
 def missing() -> str | None:
     """What is missing for a browser, in words; None if all is there."""
     try:
@@ -77,6 +89,14 @@ def open_file(browser: Any, place: str, path: Path) -> None:
 
     wait(browser, f"{place} [data-is=choose]")
     browser.find_element(By.CSS_SELECTOR, f"{place} [data-is=file]").send_keys(str(path))
+
+
+def opened(browser: Any, address: str, path: Path) -> None:
+    """Open the page of `facevae page` anew, with a photograph."""
+    browser.get(address)
+    open_file(browser, "#edit", path)
+    wait(browser, "#slider-Smiling input[type=range]")
+    until(browser, WORDS + f".includes({path.name!r})")
 
 
 def requested(browser: Any) -> list[str]:

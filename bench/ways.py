@@ -4,7 +4,8 @@
 
 DIR holds models/ and data/vae/ of a run. Each attribute's plain edit, at its recommended strength, stands beside the
 residual one at the same strength and at the one with which it is seen equally often; residual edits with strengths
-searched per face stand beside the plain one at the strength with which that is seen as often as they are.
+searched per face stand beside the plain one at the strength with which that is seen as often as they are. With
+--everywhere residual edits may change the whole image, and not only where their attribute shows.
 """
 
 from collections.abc import Sequence
@@ -45,11 +46,14 @@ def main(
     faces: Annotated[int, typer.Option(min=1, help="Unseen faces per attribute, at most.")] = 200,
     images: Annotated[int | None, typer.Option(min=1, help="Only the first unseen images of the run.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Only these; may be given several times.")] = None,
+    everywhere: Annotated[bool, typer.Option(help="Without the maps of where attributes show.")] = False,
     csv: Annotated[Path | None, typer.Option(help="A file for the table.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Judge every attribute's edits in each way and print them and what they come to."""
     crowd, pixels, seen, vectors = load(project, device, images)
+    if everywhere:
+        vectors = replace(vectors, maps=None)
     verdicts: list[WayVerdict] = []
     for name in map(vectors.named, attribute or vectors.names):
         verdicts += judge_attribute(crowd, pixels, seen, vectors, name, faces)

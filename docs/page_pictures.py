@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.chromium import chromium, missing, open_file, until, wait
+from bench.chromium import MOVE, chromium, missing, opened, until
 from facevae.app.page.server import serving
 from facevae.inference.faces import load
 
@@ -24,14 +24,6 @@ ASTRONAUT = Path(__file__).parent.parent / "facevae/app/page/browser/astronaut.j
 # Browser windows, and how wide the pictures are in docs/.
 WINDOWS = {"page": ((1400, 1080), 1400), "page-phone": ((390, 844), 585)}
 
-MOVE = """
-const slider = document.querySelector("#slider-Smiling input[type=range]"), done = arguments[1];
-document.querySelector("#edit").addEventListener("painted", () => done(true), { once: true });
-slider.value = arguments[0];
-slider.dispatchEvent(new Event("input", { bubbles: true }));
-slider.dispatchEvent(new Event("change", { bubbles: true }));
-"""
-
 
 def main() -> None:
     """Write both pictures."""
@@ -40,11 +32,8 @@ def main() -> None:
     with serving(load("celeba", "cpu")) as (address, _):
         for name, (window, width) in WINDOWS.items():
             with chromium(*window) as browser:
-                browser.get(address)
-                open_file(browser, "#edit", ASTRONAUT)
-                wait(browser, "#slider-Smiling input[type=range]")
-                until(browser, f'return document.querySelector("#edit").textContent.includes("{ASTRONAUT.name}")')
-                browser.execute_async_script(MOVE, -2)
+                opened(browser, address, ASTRONAUT)
+                browser.execute_async_script(MOVE, "Smiling", -2)
                 until(browser, 'return document.querySelector("#judge").textContent.includes("Leakage")')
                 browser.execute_script("window.scrollTo(0, 0)")
                 time.sleep(1)  # until what moves has come to rest

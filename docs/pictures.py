@@ -148,8 +148,8 @@ def photograph(results: Path) -> None:
 
     shown = Image.fromarray(astronaut())
     portrait = facevae.load("celeba", "cpu").open(shown)
-    edits = {"photograph": {}, "Smiling=-2": {"Smiling": -2.0}, "Heavy_Makeup=2": {"Heavy_Makeup": 2.0},
-             "Black_Hair=2": {"Black_Hair": 2.0}, "Blond_Hair=1.5": {"Blond_Hair": 1.5},
+    edits = {"photograph": {}, "Smiling=-1": {"Smiling": -1.0}, "Heavy_Makeup=2": {"Heavy_Makeup": 2.0},
+             "Blond_Hair=1.5": {"Blond_Hair": 1.5}, "Mustache=3": {"Mustache": 3.0},
              "Eyeglasses=1.5": {"Eyeglasses": 1.5}}  # fmt: skip
     tiles = [(portrait.edit(changes) if changes else shown).crop((96, 0, 376, 230)) for changes in edits.values()]
     names = list(edits)

@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bench.chromium import chromium, missing, open_file, requested, until, wait
+from bench.chromium import MOVE, WORDS, chromium, missing, open_file, opened, requested, until, wait
 from bench.rooms import ROOT
 
 pytest.importorskip("gradio", reason="needs Gradio: make page-setup")
@@ -80,30 +79,13 @@ const canvas = document.querySelector("#edit canvas");
 return [canvas.width, canvas.height, canvas.toDataURL("image/png")];
 """
 
-MOVE = """
-const [name, value, done] = arguments, slider = document.querySelector(`#slider-${name} input[type=range]`);
-document.querySelector("#edit").addEventListener("painted", () => done(true), { once: true });
-slider.value = value;
-slider.dispatchEvent(new Event("input", { bubbles: true }));
-"""
-
 PRESS = """
 document.querySelector("#edit [data-is=stage] canvas").dispatchEvent(new PointerEvent(arguments[0], { bubbles: true }));
 """
 
-WORDS = 'return document.querySelector("#edit [data-is=words]").textContent'
-
 
 def canvas_of(browser) -> np.ndarray:
     return pixels_of(browser.execute_script(PIXELS)[2])
-
-
-def opened(browser, address: str, path: Path) -> None:
-    """The page anew, with a photograph."""
-    browser.get(address)
-    open_file(browser, "#edit", path)
-    wait(browser, "#slider-Smiling input[type=range]")
-    until(browser, WORDS + f".includes({path.name!r})")
 
 
 def test_a_slider_changes_the_face_and_nothing_else(page, browser, ann):

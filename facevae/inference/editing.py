@@ -27,8 +27,8 @@ _MOST_DB = 100.0
 
 @dataclass(frozen=True)
 class Search:
-    """`strengths` (N,): what was settled on for each face. Both (N,) bool: `tried`, whether by a search on that face,
-    which did not show the attribute before; `found`, whether the judge clearly sees it with that strength.
+    """`strengths` (N,): what was settled on for each face. Both (N,) bool: `tried`, whether it was searched on that
+    face, which did not show the attribute before; `found`, whether the judge clearly sees it with what was found.
     """
 
     strengths: np.ndarray
@@ -95,9 +95,9 @@ class Editor:
 
         tried = self.probabilities({})[:, place] <= 0.5
         if not tried.any():
-            return Search(strengths, tried, ~tried)
+            return Search(strengths, tried, tried)
         smallest, found = smallest_strengths(seen, count, SEARCHED_TO * recommended)
-        return Search(np.where(tried, smallest, strengths), tried, found | ~tried)
+        return Search(np.where(tried, smallest, strengths), tried, tried & found)
 
     def _residual(self, strengths: Strengths) -> np.ndarray:
         images = unit_floats(self.faces)
