@@ -145,7 +145,7 @@ def test_strides_must_divide_the_image(height, width, decoder, message):
         (lambda: settings(fresh_noise=True), "a number from 0 to 255, or a list of two"),
         (lambda: settings(fresh_noise="as add_noise"), "same, or a number from 0 to 255, or a list of two"),
         (lambda: settings(fresh_noise=[50, 5]), "the smaller of the two numbers first"),
-        (lambda: settings(loss="l2"), "'bce', 'mse', 'l1' or 'charbonnier'"),
+        (lambda: settings(loss="l2"), "'bce', 'mse', 'l1', 'charbonnier' or 'psnr'"),
         (lambda: settings(valid_share=0.6), "less than or equal to 0.5"),
     ],
 )

@@ -15,6 +15,7 @@ from facevae.nn.losses import (
     free_bits,
     gaussian_nll,
     kl_divergence,
+    log_squared_error,
     squared_error,
 )
 
@@ -97,6 +98,12 @@ def test_errors_by_hand():
     assert close(absolute_error(prediction, target), 0.3, 0.2, 0.0)
     assert close(charbonnier(prediction, target, 0.4), 0.5, math.sqrt(0.2), 0.4)
     assert close(charbonnier(prediction, prediction), 1e-3, 1e-3, 1e-3)
+
+
+def test_the_negated_psnr_by_hand():
+    # Errors of 0.1 and 0.01 of the range are 20 and 40 dB; no error is as far as 8-bit images never get.
+    found = log_squared_error(images(0.5, 0.3, 0.3), images(0.4, 0.31, 0.3))
+    assert torch.allclose(found, torch.tensor([-20.0, -40.0, -80.0]), atol=2e-3)
 
 
 @pytest.mark.parametrize("name", PIXEL_LOSSES)

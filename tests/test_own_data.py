@@ -612,6 +612,7 @@ def test_a_threshold_of_0_is_no_threshold(tmp_path, people):
         ("faces/Ann/0001.jpg", "a file of images"),
         ("other.PNG", "a file of images"),
         ("set.parquet", "a file of images"),
+        ("others.csv", "a file that is no such list"),
         ("faces", "found a folder faces"),
         ("labels.csv/changes.csv", "found a file labels.csv"),
     ],
@@ -621,6 +622,7 @@ def test_the_check_replaces_no_file_of_its_users(output, found, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     labels = table(tmp_path, "image,A", "Ann/0001.jpg,1")
     put(tmp_path, "set.parquet", "other.PNG", "faces/Ann/0001.jpg", data=b"no image")
+    put(tmp_path, "others.csv", data=b"image,name\nAnn/0001.jpg,Ann\n")
     Path("link.csv").symlink_to(labels)
     before = files_below(tmp_path)
     with one_line(output, found):
@@ -631,9 +633,10 @@ def test_the_check_replaces_no_file_of_its_users(output, found, tmp_path, monkey
 def test_the_check_replaces_its_own_list(tmp_path, people, monkeypatch, capsys):
     run_check(monkeypatch, capsys, people, "-o", tmp_path / "new/changes.csv")
     first = files_below(tmp_path / "new")
-    (tmp_path / "new/changes.csv").write_text("older")
-    run_check(monkeypatch, capsys, people, "-o", tmp_path / "new/changes.csv")
-    assert files_below(tmp_path / "new") == first
+    for older in ("image,name,change\nan/older,,list\n", ""):
+        (tmp_path / "new/changes.csv").write_text(older)
+        run_check(monkeypatch, capsys, people, "-o", tmp_path / "new/changes.csv")
+        assert files_below(tmp_path / "new") == first
 
 
 def test_the_check_reads_headers_alone(tmp_path, monkeypatch, capsys):

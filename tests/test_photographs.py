@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from raw_data import one_line, photo
 
 from facevae.core.errors import FacevaeError
@@ -252,6 +252,17 @@ def test_xmp_is_kept_in_its_own_format(kind, suffix):
     photograph = read(saved(Image.fromarray(RGB), kind, xmp=XMP))
     assert Image.open(io.BytesIO(encode_photograph(photograph, suffix))).info["xmp"] == XMP
     assert not left_out(photograph, suffix) and left_out(photograph, ".png") == ["XMP"]
+
+
+def test_the_texts_of_a_png_are_kept_in_pngs_and_missed_elsewhere():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    texts.add_text("Raw profile type xmp", "\nxmp\n 4\n00000000\n", zip=True)
+    assert left_out(read(saved(Image.fromarray(RGB), "PNG", pnginfo=texts)), ".jpg") == ["XMP"]
+    texts.add_text("Author", "Ann")
+    photograph = read(saved(Image.fromarray(RGB), "PNG", pnginfo=texts))
+    assert Image.open(io.BytesIO(encode_photograph(photograph, ".png"))).text["Author"] == "Ann"
+    assert not left_out(photograph, ".png") and left_out(photograph, ".jpg") == ["XMP", "its text"]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

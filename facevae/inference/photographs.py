@@ -249,6 +249,7 @@ def _remarks(image: Image.Image) -> tuple[str, ...]:
     has = {
         "XMP": "xmp" in image.info, "IPTC": (_IPTC_IN_TIFF if image.format == "TIFF" else _IPTC) in iptc,
         "its comment": "comment" in image.info,
+        "its text": any(not name.startswith(_NO_TEXT) for name in getattr(image, "text", ())),
     }  # fmt: skip
     return tuple(word for word, there in has.items() if there)
 
@@ -343,6 +344,9 @@ def _tiff(photograph: Photograph, planes: np.ndarray, kind: str) -> bytes:
 
 # What Pillow tells of an image in the words in which it takes it.
 _BY_OPTIONS = {"JPEG": ("dpi", "xmp"), "TIFF": ("dpi",), "WEBP": ("xmp",), "AVIF": ("xmp",)}
+
+# What a PNG's texts hold that is no text: XMP, and EXIF and profiles as ImageMagick writes them.
+_NO_TEXT = ("XML:com.adobe.xmp", "Raw profile type ")
 
 # With which Pillow writes what was of another format.
 _OPTIONS: dict[str, dict[str, Any]] = {

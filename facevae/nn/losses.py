@@ -38,9 +38,18 @@ def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Te
     return ((prediction - target).square() + epsilon**2).sqrt().flatten(1).mean(1)
 
 
+def log_squared_error(prediction: Tensor, target: Tensor, epsilon: float = 1e-8) -> Tensor:
+    """-PSNR in dB of each image: 10 log10(mean squared error + epsilon) (Chen et al. 2021, HINet, arXiv 2105.06086).
+
+    Each image counts by how much its error shrinks, in proportion: strong noise does not outweigh weak noise.
+    """
+    return 10 * (squared_error(prediction, target) + epsilon).log10()
+
+
 PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": binary_cross_entropy,
     "mse": squared_error, "l1": absolute_error, "charbonnier": charbonnier,
+    "psnr": log_squared_error,
 }  # fmt: skip
 
 

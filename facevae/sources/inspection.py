@@ -18,6 +18,8 @@ from facevae.jobs.workers import ordered_map
 
 OnBadImage = Literal["error", "skip"]
 
+_CHANGES = ["image", "name", "change"]
+
 
 class Images(Protocol):
     """Raw images, in an archive or in a folder. `names`: their file names, sorted."""
@@ -87,9 +89,15 @@ def write_changes(path: Path, changes: Iterable[tuple[str, str, str]], flaws: It
     """
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", "name", "change"])
+        writer.writerow(_CHANGES)
         writer.writerows(changes)
         writer.writerows((flaw.image, "", f"left out: {flaw.reason}") for flaw in flaws)
+
+
+def is_list_of_changes(path: Path) -> bool:
+    """Whether a file begins as `write_changes` begins one."""
+    with path.open("rb") as file:
+        return file.readline().rstrip(b"\r\n") == ",".join(_CHANGES).encode()
 
 
 def _with_bytes(images: Images, names: Iterable[str]) -> Iterator[tuple[str, bytes] | str]:

@@ -30,7 +30,7 @@ from facevae.training.loop.step import StepContext
 class DaeSettings(DaeArchitecture, TrainingSettings):
     """Section `dae`: the denoiser's network, its loss and its training."""
 
-    loss: Literal["bce", "mse", "l1", "charbonnier"]
+    loss: Literal["bce", "mse", "l1", "charbonnier", "psnr"]
     # The share of the images whose fresh noise is as JPEG keeps it, with less colour and in half of the resolution.
     subsampled_share: float = Field(ge=0, le=1)
     # The noise that each step draws anew: that of add_noise's sigma (`same`), of another, of one from a range; null:

@@ -95,6 +95,7 @@ def _check_output(output: Path, attributes: Path | None) -> None:
     from facevae.core.errors import FacevaeError
     from facevae.imaging.names import IMAGE_SUFFIXES
     from facevae.imaging.unread import HEIC_SUFFIXES
+    from facevae.sources.inspection import is_list_of_changes
 
     check_outputs([], [output])
     found = None
@@ -102,6 +103,8 @@ def _check_output(output: Path, attributes: Path | None) -> None:
         found = "the table of --attributes"
     elif output.exists() and output.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES | {".parquet"}:
         found = "a file of images"
+    elif output.is_file() and output.stat().st_size and not is_list_of_changes(output):
+        found = "a file that is no such list"
     if found is not None:
         raise FacevaeError(
             where=f"--output {output}", expected="a CSV to write, which is none of your own files", found=found,
