@@ -410,7 +410,7 @@ def test_any_mode(mode, facevae, folder):
     data, expected, off = MODES[mode]
     Path("in.file").write_bytes(data)
     name = "in_denoised" + {"16-bit grey TIFF": ".tif", "CMYK": ".jpg", "WebP": ".webp"}.get(mode, ".png")
-    assert facevae("denoise", "in.file") == f"in.file: 30x26, hardly any noise -> {name}\n"
+    assert facevae("denoise", "in.file") == f"in.file: 30x26, hardly any noise removed -> {name}\n"
     found = read_image(Path(name))
     assert found.shape == (26, 30, 3) and np.abs(found.astype(int) - expected).max() <= off
     Path("reference.png").write_bytes(encode_png(np.asarray(expected, np.uint8)))
@@ -430,7 +430,7 @@ def test_a_denoised_photograph_keeps_what_its_file_holds(facevae, folder):
     exif.update({0x0112: 6, 271: "A camera"})
     Path("camera.JPG").write_bytes(saved(Image.fromarray(REFERENCE), "JPEG", quality=95, exif=exif))
     out = facevae("denoise", "deep.png", "clear.png", "camera.JPG")
-    assert "camera.JPG: 26x30, hardly any noise -> camera_denoised.jpg\n" in out
+    assert "camera.JPG: 26x30, hardly any noise removed -> camera_denoised.jpg\n" in out
     assert np.array_equal(np.asarray(Image.open("deep_denoised.png")), deep[..., 0])
     assert np.array_equal(np.asarray(Image.open("clear_denoised.png")), planes)
     with Image.open("camera_denoised.jpg") as image:

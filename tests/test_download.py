@@ -336,7 +336,7 @@ def photos(tmp_path):
     (folder / "a a.jpg").write_bytes(encoded(photo(2, 200, 230)))
     Image.new("L", (200, 230), 90).save(folder / "c.bmp")
     (folder / ".hidden.png").write_bytes(b"")
-    write_csv(folder, "image,Smiling,Has Hat", "b.png,1,0", "a a.jpg,-1,1", "c.bmp,0,-1")
+    write_csv(folder, "image,Smiling,Has Hat", "b.png,1,0", "a a.jpg,0,1", "c.bmp,0,0")
     return folder
 
 

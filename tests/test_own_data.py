@@ -238,13 +238,38 @@ def test_probabilities_and_unknown_labels(tmp_path, capsys):
         [",file_name,A,B", "0,a.jpg,True,False", "1,b.jpg,False,True"],
         ["2", "A B", "a.jpg 1 -1", "b.jpg -1 1"],
         ["2", "A B", "a.jpg 1 0", "b.jpg 0 1"],
+        ["image,A,B", "a.jpg,1,0", "b.jpg,0,1"],
     ],
-    ids=["semicolons", "tabs", "pandas", "CelebA", "CelebA with zeros"],
+    ids=["semicolons", "tabs", "pandas", "CelebA", "CelebA with zeros", "zeros"],
 )
 def test_tables_as_others_write_them(tmp_path, lines):
     raw = take(tmp_path, put(tmp_path / "faces", "a.jpg", "b.jpg"), table(tmp_path, *lines))
     assert read_attributes(raw / ATTRIBUTES_FILE).names == ("A", "B")
     assert labels_of(raw) == {"a.jpg": [1, -1], "b.jpg": [-1, 1]}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["image,A,B", "a.jpg,1,0", "b.jpg,0,-1", "c.jpg,1,"],
+        ["3", "A B", "a.jpg 1 0", "b.jpg 0 -1", "c.jpg 1 0"],
+    ],
+    ids=["CSV", "CelebA"],
+)
+def test_a_zero_among_minus_ones_is_unknown(tmp_path, lines, capsys):
+    """As in data/raw of the pipeline itself, which may be taken as it is."""
+    raw = take(tmp_path, put(tmp_path / "faces", "a.jpg", "b.jpg", "c.jpg"), table(tmp_path, *lines))
+    assert labels_of(raw) == {"a.jpg": [1, 0], "b.jpg": [0, -1], "c.jpg": [1, 0]}
+    assert "unknown labels: 3 of 6" in capsys.readouterr().out
+    (tmp_path / "again").mkdir()
+    again = take(tmp_path / "again", tmp_path / "faces", raw / ATTRIBUTES_FILE)
+    assert labels_of(again) == labels_of(raw)
+
+
+def test_a_quote_that_is_not_closed(tmp_path):
+    faces = put(tmp_path / "faces", "a.jpg", "b.jpg")
+    with one_line("labels.csv, line 3", "unexpected end of data", "a quote that opens a cell closes it"):
+        take(tmp_path, faces, table(tmp_path, "image,A", "a.jpg,1", '"b.jpg,1'))
 
 
 def test_rows_without_images(tmp_path):
@@ -265,7 +290,7 @@ def test_rows_that_name_images_from_a_folder_below(tmp_path, people):
         "deep/lfw/Ann/0001.jpg": [1], "deep/lfw/Ann/0002.jpg": [-1], "deep/lfw/Cy/0001.jpg": [1],
     }  # fmt: skip
     put(tmp_path / "raw", "other/Ann/0001.jpg")
-    with one_line("line 2", "unknown image Ann/0001.jpg"):
+    with one_line("line 2", "unknown image Ann/0001.jpg", "(unknown in 1 of 3 rows)", "set on_bad_image: skip"):
         take(tmp_path, tmp_path / "raw", table(tmp_path, *rows))
 
 
@@ -418,7 +443,7 @@ def test_a_parquet_file_of_a_hub(tmp_path, capsys):
     )  # fmt: skip
     raw = take(tmp_path, path)
     assert read_attributes(raw / ATTRIBUTES_FILE).names == ("Smiling", "Big_Nose")
-    assert list(labels_of(raw).values()) == [[1, 1], [-1, -1], [0, -1], [1, 1], [-1, -1]]
+    assert list(labels_of(raw).values()) == [[1, 1], [-1, 0], [0, -1], [1, 1], [-1, 0]]
     persons = read_identities(raw / IDENTITY_FILE).by_stem()
     assert persons["000000"] == persons["000001"] != persons["000002"]
     with open_archive(raw / IMAGES) as archive:

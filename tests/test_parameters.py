@@ -39,6 +39,17 @@ def test_the_schema_is_that_of_the_sections():
     assert (ROOT / SCHEMA).read_text(encoding="utf-8") == schema_text(), "make schema"
 
 
+def test_every_seed_has_a_largest_value():
+    """Beyond 64 bits a generator of random numbers would refuse it, long after the data were made."""
+
+    def seeds(node):
+        for key, value in node.items() if isinstance(node, dict) else []:
+            yield from [value] if key == "seed" else seeds(value)
+
+    found = list(seeds(WHOLE))
+    assert len(found) > 10 and all(seed["exclusiveMaximum"] <= 2**63 for seed in found)
+
+
 def test_all_that_it_says_is_checked():
     """A keyword that facevae/core/schema.py does not know would be passed over."""
     known = {

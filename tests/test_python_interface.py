@@ -99,7 +99,7 @@ PILLOW = {
 def test_an_array_comes_back_as_it_was(name, faces):
     array = ARRAYS[name]
     before = array.copy()
-    for strength in (0, 0.0, False, 1.5):
+    for strength in (0, 0.0, 1.5):
         found = faces.edit(array, Smiling=strength)
         assert type(found) is np.ndarray and (found.shape, found.dtype) == (array.shape, array.dtype)
         assert np.array_equal(found, array) == (not strength or not array.size)
@@ -296,6 +296,17 @@ def test_a_saved_portrait_keeps_what_its_file_says(kind, suffix, given, faces, t
     assert not np.array_equal(np.asarray(Image.open(target)), np.asarray(found)), "the new one replaces it"
 
 
+def test_a_portrait_is_not_saved_over_its_photograph(faces, tmp_path):
+    path, link = tmp_path / "ann.png", tmp_path / "link.png"
+    before = as_file(Image.fromarray(RGB), "PNG")
+    path.write_bytes(before)
+    link.symlink_to(path)
+    for given, target in ((path, path), (link, path), (path, link)):
+        with one_line(f"{target.name}: expected an output that is not the photograph, found the photograph itself"):
+            faces.open(given).save(target, {"Smiling": 1.5})
+    assert path.read_bytes() == before
+
+
 def test_where_a_portrait_cannot_be_saved(faces, tmp_path):
     portrait = faces.open(RGB)
     for name in ("x.gif", "x", "x.jfif"):
@@ -435,6 +446,18 @@ def test_what_is_no_image(image, words, faces):
 def test_what_is_no_strength(strength, faces):
     with one_line("Smiling: expected a strength from -1000 to 1000, or True, found ", "such as 1.0"):
         faces.edit(RGB, Smiling=strength)
+
+
+def test_false_is_no_strength(faces):
+    with one_line(
+        "Smiling: expected a strength from -1000 to 1000, or True, found False", "such as -1.0 to take it away"
+    ):
+        faces.edit(RGB, Smiling=False)
+
+
+def test_an_attribute_in_both_ways_of_naming_it(faces):
+    with one_line("attribute Smiling: expected each attribute once, found it twice"):
+        faces.edit(RGB, {"Smiling": 1}, Smiling=2)
 
 
 @pytest.mark.parametrize("strength", [1, 1.0, np.float32(1), np.int8(1), np.float64(1)])

@@ -101,7 +101,7 @@ def check(path: Path) -> None:
             Vae(sections["vae"], size)
     except ValueError as error:
         where, network = f"{path}, crop_pad.vae.size", f"vae.{sections['vae'].architecture}"
-        expected, fix = f"{error}, for {network}", f"change it or {network}"
+        expected, fix = str(error).removesuffix(f"; these have {size}"), f"change it or {network}"
         raise FacevaeError(where=where, expected=expected, found=str(size), fix=fix) from None
 
 

@@ -37,7 +37,7 @@ class AlignerEvaluation(Section):
 
     pictures: int = Field(ge=1)
     faces: int = Field(ge=1, le=64)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
 
 
 @dataclass(frozen=True)

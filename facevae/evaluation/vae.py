@@ -85,7 +85,7 @@ class VaeEvaluation(Section):
     frechet_images: int = Field(ge=2)
     # The network that LPIPS compares images in, with torchvision's weights, or null for none.
     lpips: Literal["alex", "vgg", "squeeze"] | None
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
 
     @field_validator("strengths")
     @classmethod

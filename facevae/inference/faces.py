@@ -138,6 +138,11 @@ class Faces:
         keeps EXIF, profile of colours and a JPEG's quality.
         """
         check_mapping(changes or {}, "edit")
+        for name in strengths:
+            if name in (changes or {}):
+                raise FacevaeError(
+                    where=f"attribute {name}", expected="each attribute once", found="it twice", fix="leave one out"
+                )
         wanted = {**(changes or {}), **strengths}
         if not wanted:
             raise FacevaeError(

@@ -64,10 +64,15 @@ class Portrait:
         """Write the photograph with changed faces, in the format that the path's ending names.
 
         All that the original says is kept, as far as the format can hold it: EXIF, profile of colours, 16 bits, a
-        JPEG's quality. Pillow's own `save` of what `edit` returns keeps little more than the pixels. Whatever is at
-        `path` is replaced.
+        JPEG's quality. Pillow's own `save` of what `edit` returns keeps little more than the pixels. A file at `path`
+        is replaced. Raises FacevaeError if it is the photograph itself.
         """
-        target = Path(path)
+        target, source = Path(path), self.given.where
+        if isinstance(source, Path) and target.resolve() == source.resolve():
+            raise FacevaeError(
+                where=target, expected="an output that is not the photograph", found="the photograph itself",
+                fix="name another; photographs are never overwritten",
+            )  # fmt: skip
         if target.suffix.lower() not in FORMATS:
             raise FacevaeError(
                 where=target, expected=f"a name that ends in {' or '.join(FORMATS)}", found=target.name,
@@ -177,6 +182,11 @@ class Portrait:
                 )
             if wanted is None or wanted is True:
                 found[name] = float(self.search(name).strengths[face])
+            elif wanted is False:  # which would be a strength of 0, and may be meant to take it away
+                raise FacevaeError(
+                    where=name, expected=f"a strength from -{LARGEST:g} to {LARGEST:g}, or True", found="False",
+                    fix="such as -1.0 to take it away; 0 leaves it as it is",
+                )  # fmt: skip
             elif isinstance(wanted, int | float | np.number) and abs(wanted) <= LARGEST:  # NaN compares as false
                 found[name] = float(wanted)
             else:

@@ -1,8 +1,9 @@
 """What a person's own table says of each image: attributes, and perhaps partition and person.
 
 A CSV, whose cells may be separated by commas, semicolons or tabs, with a header image,<attribute>,... and optional
-columns partition and person, in any letter case; or an annotation in CelebA's own form. Values: 1, or 0 or -1, or true
-and false; an empty cell: unknown. partition: 0, 1, 2 or train, valid, test; person: any name.
+columns partition and person, in any letter case; or an annotation in CelebA's own form. Values: 1 and 0, 1 and -1, or
+true and false; an empty cell is unknown, and so is 0 where others are -1. partition: 0, 1, 2 or train, valid, test;
+person: any name.
 """
 
 import csv
@@ -79,8 +80,9 @@ def read_labels(path: Path, threshold: float | None) -> Labels:
     cells = dict(zip(columns, zip(*(cells for _, cells in rows), strict=True), strict=True))
     names = [column for column in columns if column not in (*_RESERVED, "")]
     values = np.empty((len(rows), len(names)), np.int8)
+    meanings = _VALUE_CELLS | ({"0": 0} if any("-1" in cells[name] for name in names) else {})
     for place, name in enumerate(names):
-        values[:, place] = _numbers(path, lines, name, cells[name], _VALUE_CELLS, threshold)
+        values[:, place] = _numbers(path, lines, name, cells[name], meanings, threshold)
     partitions = cells.get("partition")
     if partitions is not None:
         partitions = _numbers(path, lines, "partition", partitions, _PARTITION_CELLS, None)
@@ -134,14 +136,17 @@ def _probability(cell: str) -> float | None:
 
 
 def _in_celebas_form(path: Path) -> Labels:
-    """Of one's own attributes, in which 0 and -1 mean the same, as in a CSV."""
+    """Of one's own attributes: 0 means what it does in a CSV."""
     table = parse_attributes(path)
-    values = np.where(table.values > 0, np.int8(1), np.int8(-1))
+    values = table.values
+    if not (values < 0).any():
+        values = np.where(values > 0, np.int8(1), np.int8(-1))
     return Labels(table.names, table.images, values, None, None, lambda row: f"{path}, line {row + 3}")
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line and the cells, stripped, of each row that is not empty."""
+    last = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -149,6 +154,7 @@ def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             separator = next((mark for mark in ",;\t" if mark in first), ",")
             reader = csv.reader(file, delimiter=separator, strict=True)
             for row in reader:
+                last = reader.line_num
                 cells = [cell.strip() for cell in row]
                 if any(cells):
                     yield reader.line_num, cells
@@ -161,10 +167,15 @@ def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise FacevaeError(
             where=path, expected="a CSV of attributes", found="a folder", fix="name the file"
         ) from None  # fmt: skip
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise FacevaeError(
             where=path, expected="a CSV in UTF-8", found=str(error), fix="save it as CSV UTF-8"
         ) from None
+    except csv.Error as error:
+        raise FacevaeError(
+            where=f"{path}, line {last + 1}", expected="cells as a CSV has them", found=str(error),
+            fix="correct the row; a quote that opens a cell closes it, too, and one within it is written twice",
+        ) from None  # fmt: skip
 
 
 def _column_names(path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".parquet"
 
+# How numbers of a column are held until it is known whether there are -1s among all columns.
+_NUMBERS = {1: 1, 0: 2, -1: -2}
+
 # A few megabytes of images.
 _ROWS_AT_ONCE = 64
 
@@ -118,6 +121,10 @@ class ParquetImages:
         if left:
             self.notes.append(f"no attributes, and left out: {', '.join(left)}")
         values = np.stack(columns, axis=1) if columns else np.empty((len(self.names), 0), np.int8)
+        # As in a CSV: where there are -1s, 0 is unknown.
+        zero = 0 if (values == _NUMBERS[-1]).any() else -1
+        values[values == _NUMBERS[-1]] = -1
+        values[values == _NUMBERS[0]] = zero
         return Labels(tuple(names), self.names, values, partitions, persons, lambda row: self.where(self.names[row]))
 
     def _names(self) -> list[str]:
@@ -140,14 +147,19 @@ class ParquetImages:
         return found
 
     def _values(self, name: str, cells: list[Any], threshold: float | None) -> np.ndarray | None:
-        """(n,) int8 of 1, -1 and 0, None for numbers that are no labels. Raises FacevaeError for probabilities."""
+        """(n,) int8 of 1, -1 and 0, where numbers 0 and -1 are `_NUMBERS`; None for numbers that are no labels.
+
+        Raises FacevaeError for probabilities.
+        """
         different = {cell for cell in cells if cell is not None and cell == cell}  # nan is unknown
         if threshold is not None and all(0 <= cell <= 1 for cell in different):
             return np.array(
                 [0 if cell is None or cell != cell else apply_threshold(cell, threshold) for cell in cells], np.int8
             )
         if different <= {0, 1, -1}:
-            return np.array([0 if cell is None or cell != cell else 1 if cell > 0 else -1 for cell in cells], np.int8)
+            if all(isinstance(cell, bool) for cell in different):
+                return np.array([0 if cell is None else 1 if cell else -1 for cell in cells], np.int8)
+            return np.array([0 if cell is None or cell != cell else _NUMBERS[cell] for cell in cells], np.int8)
         if threshold is None and all(0 <= cell <= 1 for cell in different):
             raise FacevaeError(
                 where=f"{self.path}, {name}", expected="1, 0 or -1", found=repr(next(iter(different - {0, 1}))),

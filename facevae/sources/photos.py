@@ -110,10 +110,14 @@ def plan_photos(
         # Where no row fits, the table or the folder is the wrong one, and nothing could be left.
         if unknown and (not skip or (rows < 0).all()):
             place = source.where("").rstrip(" ,/")
+            fix = "correct the name or remove the row"
+            if len(unknown) < len(labels.images):
+                fix += ", or set on_bad_image: skip, which leaves such rows out and lists them"
             raise FacevaeError(
                 where=labels.where(unknown[0]),
                 expected=f"the name of an image in {place}, such as {source.names[0]}",
-                found=f"the unknown image {labels.images[unknown[0]]}", fix="correct the name or remove the row",
+                found=f"the unknown image {labels.images[unknown[0]]} (unknown in {len(unknown)} of "
+                f"{len(labels.images)} rows)", fix=fix,
             )  # fmt: skip
         flaws += [Flaw(labels.images[row], f"a row in {what} without an image") for row in unknown]
         flaws += [Flaw(source.names[place], f"no row in {what}") for place in np.flatnonzero(rows < 0)]

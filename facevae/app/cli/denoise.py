@@ -49,5 +49,5 @@ def denoise(
             except (FacevaeError, OSError) as error:
                 left_out(path, error)
                 continue
-            said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise"
+            said = f"noise of sigma {sigma:.0f}" if sigma >= CLEAN else "hardly any noise removed"
             print(f"{path}: {noisy.pixels.shape[1]}x{noisy.pixels.shape[0]}, {said} -> {target}")

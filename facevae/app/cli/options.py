@@ -79,7 +79,10 @@ OneFace = Annotated[str, typer.Option("--face", metavar="largest|N", callback=_c
 
 Faces = Annotated[str, typer.Option("--face", metavar="largest|all|N", callback=_check_face, help=f"{_FACE}; or all.")]
 
-SHEET_HELP = "The sheet to write, .png; a folder, with / at its end if it is new, gets each face as a file."
+SHEET_HELP = (
+    "The sheet to write, .png; a folder, with / at its end if it is new, gets each face as a file. Existing files are "
+    "replaced."
+)
 
 Models = Annotated[
     Path,

@@ -26,4 +26,4 @@ class TrainingSettings(Computation):
     # Share of the old in the running average of the weights, which is then the result; null: the weights themselves.
     ema: float | None = Field(ge=0, lt=1)
     flip: bool
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
