@@ -17,7 +17,7 @@ endif
 .PHONY: help setup repro default report dfc celeba verify page-setup test test-page test-slow photographs light lint format deps schema graph pictures page clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed  ## Make the virtual environment with the pinned dependencies (CPU=1: without CUDA)
 

@@ -18,7 +18,7 @@ def main(photographs: Path, results: Path) -> None:
     """
     faces = facevae.load("celeba")
     results.mkdir(parents=True, exist_ok=True)
-    for path in sorted(photographs.iterdir()):
+    for path in sorted(photographs.glob("[!.]*")):  # no hidden files
         try:
             portrait = faces.open(path)  # the largest face
         except facevae.FacevaeError as error:
@@ -35,4 +35,6 @@ def main(photographs: Path, results: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python examples/try_edits.py PHOTOGRAPHS RESULTS, two folders")
+    if not Path(sys.argv[1]).is_dir():
+        sys.exit(f"{sys.argv[1]}: no such folder")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -228,7 +228,8 @@ NOT_SEEN = "the judge does not clearly see it even so"
 def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
     """It sees a smile in whatever is bright: the photograph's own, or brighter ones only."""
     shutil.copytree(models, "judged")
-    for likely, said in ((0.9, ", Smiling 1.5 (recommended)"), (0.1, f", Smiling 3 ({NOT_SEEN})")):
+    seen = ", Smiling 1.5 (recommended; the judge sees it already)"
+    for likely, said in ((0.9, seen), (0.1, f", Smiling 3 ({NOT_SEEN})")):
         write_judge(Path("judged"), 16, ("Smiling", "Male"), np.zeros((2, 3)), np.full(2, likely))
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
         assert out == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png\n"

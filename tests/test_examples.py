@@ -25,6 +25,7 @@ def test_the_script_edits_what_has_a_face_and_names_what_has_none(tmp_path):
     Image.fromarray(astronaut()).save(photographs / "astronaut.png")
     Image.fromarray(astronaut()[:, ::-1]).save(photographs / "astronaut.jpg")
     Image.new("RGB", (300, 200), "grey").save(photographs / "wall.png")
+    (photographs / ".hidden").write_bytes(b"")
     done = try_edits(photographs, results)
     assert done.returncode == 0, done.stderr
     *edits, wall = done.stdout.splitlines()
@@ -42,6 +43,8 @@ def test_the_script_says_how_it_is_called(tmp_path):
         done = try_edits(*arguments)
         assert done.returncode == 1 and done.stderr.startswith("usage: python examples/try_edits.py ")
         assert done.stderr.count("\n") == 1
+    done = try_edits(tmp_path / "none", tmp_path)
+    assert done.returncode == 1 and done.stderr == f"{tmp_path / 'none'}: no such folder\n"
 
 
 def test_the_notebook_runs_from_top_to_bottom():

@@ -8,7 +8,15 @@ import pytest
 from PIL import Image, JpegImagePlugin
 from raw_data import encoded, one_line, photo
 
-from facevae.imaging.codec import decode, decode_image, decoded_size, encode_jpeg, encode_png, resize_to_fill
+from facevae.imaging.codec import (
+    decode,
+    decode_image,
+    decoded_size,
+    encode_jpeg,
+    encode_png,
+    read_header,
+    resize_to_fill,
+)
 from facevae.imaging.frames import PadFrame, SquareFrame, frame_from_facts
 from facevae.imaging.names import stem
 
@@ -111,6 +119,8 @@ def test_grey_levels_of_32_bits_are_refused(level):
     for kind in (np.int32, np.float32):
         with one_line("x", "a whole image", "32 bits"):
             decode(saved(Image.fromarray(np.full((2, 4), level, kind)), "TIFF"), "x")
+        with one_line("x", "a whole image", "32 bits"):  # facevae check reads no more than the header
+            read_header(io.BytesIO(saved(Image.fromarray(np.full((2, 4), level, kind)), "TIFF")), "x")
 
 
 @pytest.mark.parametrize("kind", ["<u2", ">u2"])

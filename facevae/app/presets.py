@@ -157,7 +157,9 @@ def load(path: Path, *, comments: bool = True) -> dict[str, Any]:
     """
     values = read_parameters(path)
     if not isinstance(values, dict):
-        raise FacevaeError(where=path, expected="keys and values", found=repr(values), fix="write `key: value` lines")
+        raise FacevaeError(
+            where=path, expected="keys and values", found=repr(values)[:60], fix="write `key: value` lines"
+        )
     return YAML().load(path.read_text(encoding="utf-8")) if comments else values
 
 

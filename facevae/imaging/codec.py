@@ -92,6 +92,7 @@ def read_header(file: BinaryIO, where: object) -> Header:
         with _opened(file) as image:
             # Pillow gives a TIFF's upright size, and a TIFF's only, before it has been decoded.
             width, height = (image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]) if image.format == "TIFF" else image.size
+            _check_depth(image)
             orientation = image.getexif().get(_ORIENTATION, 1) if _may_have_exif(image, file) else 1
             size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)  # those that lie on their side
             return Header(image.format or "", image.mode, size, orientation in range(2, 9))
@@ -166,12 +167,16 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would clip to white.
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        raise ValueError("grey levels of 32 bits, for which black and white are not defined")
+    _check_depth(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _check_depth(image: Image.Image) -> None:
+    if image.mode in ("I", "F"):
+        raise ValueError("grey levels of 32 bits, for which black and white are not defined")
 
 
 def _not_an_image(where: object, file: BinaryIO, error: Exception) -> FacevaeError:

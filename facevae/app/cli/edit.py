@@ -203,13 +203,14 @@ def _describe(portrait: "Portrait", changes: dict[str, float | None], face: int,
 
     words = []
     for name in (name for name, given in changes.items() if given is None):
-        remark = " (more than any face has)" if strengths[name] > FARTHEST else ""
-        search = portrait.search(name)
+        search, judge = portrait.search(name), portrait.models.judge
+        remarks = ["more than any face has"] if strengths[name] > FARTHEST else []
         if not search.tried[face]:
-            remark = " (recommended)"
+            sees = judge is not None and name in judge.names
+            remarks = ["recommended; the judge sees it already" if sees else "recommended"]
         elif not search.found[face]:
-            remark = " (the judge does not clearly see it even so)"
-        words.append(f", {name} {strengths[name]:.2g}{remark}")
+            remarks.append("the judge does not clearly see it even so")
+        words.append(f", {name} {strengths[name]:.2g}" + (f" ({'; '.join(remarks)})" if remarks else ""))
     return "".join(words)
 
 
