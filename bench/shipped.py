@@ -34,8 +34,8 @@ from facevae.jobs.progress import track
 
 SIGMAS = (15, 25, 50)
 
-STORED = 25
-"""The sigma of noise that is stored as files of photographs store it before it is removed."""
+STORED, WEAK = 25, 5
+"""The sigmas of noise that is stored as files of photographs store it before it is removed."""
 
 GROUPS = ("Male", "Young", "Pale_Skin")
 """Edits and reconstructions are worse where images are rare: of each, and of those without it."""
@@ -184,15 +184,20 @@ def denoising(models: ModelFolder, images: np.ndarray) -> Figures:
         gain = float(np.mean(ours[:_FILTERED]) - best)
         found[f"above the best of {len(CLASSICAL)} classical filters that are told the sigma, {sigma}"] = (gain, "dB")
     grey = np.repeat((clean @ LUMA)[..., None], 3, 3).round().astype(np.uint8)
-    noisy, noisy_grey = (
-        (image + STORED * noise[..., :planes]).round().clip(0, 255).astype(np.uint8)
-        for image, planes in ((clean, 3), (grey, 1))
+    noisy, noisy_grey, weak = (
+        (image + sigma * noise[..., :planes]).round().clip(0, 255).astype(np.uint8)
+        for image, sigma, planes in ((clean, STORED, 3), (grey, STORED, 1), (clean, WEAK, 3))
     )
-    stored = {what: ([store(image) for image in noisy], clean) for what, store in _STORED.items()}
-    for what, (images, truths) in {**stored, "black and white": (noisy_grey, grey)}.items():
+    stored = {
+        **{f"{STORED}, {what}": ([store(image) for image in noisy], clean) for what, store in _STORED.items()},
+        f"{STORED}, black and white": (noisy_grey, grey),
+        f"{WEAK}": (weak, clean),
+        f"{WEAK}, {_USUAL}": ([_STORED[_USUAL](image) for image in weak], clean),
+    }
+    for what, (images, truths) in stored.items():
         for done, answer in (("noisy", lambda image: image), ("denoised", models.denoiser)):
             psnr = [_psnr(answer(image), truth) for image, truth in zip(images, truths, strict=True)]
-            found[f"{done}, sigma {STORED}, {what}"] = (float(np.mean(psnr)), "dB")
+            found[f"{done}, sigma {what}"] = (float(np.mean(psnr)), "dB")
     same = [_psnr(models.denoiser(image), image) for image in clean]
     found["denoised without noise, to the image itself"] = (float(np.mean(same)), "dB")
     return found
@@ -210,8 +215,11 @@ def _through_file(form: str, **options: object) -> Callable[[np.ndarray], np.nda
 
 
 # Names of the card, and what makes the files that they name. All keep colour in half of the resolution.
+_USUAL = "stored as JPEG of quality 90"
 _STORED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "stored as JPEG of quality 90": _through_file("JPEG", quality=90, subsampling="4:2:0"),
+    _USUAL: _through_file("JPEG", quality=90, subsampling="4:2:0"),
+    "stored as JPEG of quality 75": _through_file("JPEG", quality=75, subsampling="4:2:0"),
+    "stored as JPEG of quality 50": _through_file("JPEG", quality=50, subsampling="4:2:0"),
     "stored as WebP of quality 90": _through_file("WEBP", quality=90),
     "stored as AVIF of quality 90": _through_file("AVIF", quality=90, subsampling="4:2:0"),
 }

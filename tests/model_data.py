@@ -57,6 +57,7 @@ DAE = {
     "loss": "l1",
     "fresh_noise": None,
     "subsampled_share": 0.0,
+    "jpeg_share": 0.0,
     "crop": 16,
     "valid_share": 0.2,
 }

@@ -15,14 +15,13 @@ from facevae.models.dae import UnetNetwork, denoise, from_metadata, make_network
 from facevae.training import dae as training
 from facevae.training.dae import (
     DaeSettings,
-    add_fresh_noise,
     augment,
     dae_terms_of,
     denoising_terms,
     mean_colour,
-    subsampled,
     with_sigma,
 )
+from facevae.training.fresh_noise import QUALITIES, add_fresh_noise, as_jpeg, subsampled
 from facevae.training.loop.batches import HostRows, in_order
 from facevae.training.loop.run import Run
 from facevae.training.loop.step import StepContext
@@ -268,9 +267,41 @@ def test_a_share_of_the_images_gets_subsampled_noise():
     assert correlations(every).mean(1).min() > 0.3
 
 
-def test_stored_noise_is_not_subsampled():
-    with pytest.raises(ValueError, match="subsampled_share 0, since fresh_noise is null"):
-        settings(fresh_noise=None, subsampled_share=0.5)
+def in_a_file(image, quality):
+    """A grey-level image (H, W, 3) as a JPEG has it, written and read by Pillow."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    return np.asarray(Image.open(file))
+
+
+def test_images_as_jpegs():
+    images = np.random.default_rng(0).integers(0, 256, (3, 30, 22, 3), dtype=np.uint8)
+    found = as_jpeg(torch.from_numpy(images).permute(0, 3, 1, 2) / 255, torch.tensor([95, 40, 40]))
+    expected = [in_a_file(image, quality) for image, quality in zip(images, (95, 40, 40), strict=True)]
+    assert (255 * found).round().byte().permute(0, 2, 3, 1).numpy().tolist() == np.stack(expected).tolist()
+    assert as_jpeg(torch.zeros(0, 3, 8, 8), torch.zeros(0)).shape == (0, 3, 8, 8)
+
+
+def test_a_share_of_the_noisy_images_is_stored_as_jpegs():
+    clean = torch.full((200, 3, 24, 24), 128 / 255)
+    plain, found = (add_fresh_noise(clean, 25.0, training_step(200), 0.5, share) for share in (0.0, 0.3))
+    stored = (found != plain).flatten(1).any(1)
+    assert 0.2 < stored.float().mean() < 0.4, "the others are as they would have been"
+    image = (255 * plain[stored][0]).round().byte().permute(1, 2, 0).numpy()
+    expected = (255 * found[stored][0]).round().byte().permute(1, 2, 0).numpy()
+    qualities = range(QUALITIES[0], QUALITIES[1] + 1)
+    assert any(np.array_equal(in_a_file(image, quality), expected) for quality in qualities)
+    # The lower the quality, the less is left of noise: they differ.
+    left = (found - clean)[stored].std((1, 2, 3)) * 255
+    assert left.min() < 14 and left.max() > 20
+    every = add_fresh_noise(clean, 25.0, training_step(200), 0.5, 1.0)
+    assert (every != plain).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("share", ["subsampled_share", "jpeg_share"])
+def test_stored_noise_stays_as_it_is(share):
+    with pytest.raises(ValueError, match=f"{share} 0, since fresh_noise is null"):
+        settings(fresh_noise=None, **{share: 0.5})
 
 
 @pytest.mark.parametrize("stored", [25.0, [5.0, 55.0]])

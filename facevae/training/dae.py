@@ -6,19 +6,19 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from facevae.core.errors import FacevaeError
 from facevae.data.arrays import DaeArrays, mean_colour
-from facevae.data.noise import FreshSigma, ends
+from facevae.data.noise import FreshSigma
 from facevae.data.persons import hold_back
 from facevae.models.dae import DaeArchitecture, denoise, make_network
 from facevae.nn.layers import as_unit_floats, from_bytes
 from facevae.nn.losses import PIXEL_LOSSES
 from facevae.nn.model_files import load_weights
+from facevae.training.fresh_noise import add_fresh_noise
 from facevae.training.loop.augmentation import random_crop, random_flip
 from facevae.training.loop.batches import Batch
 from facevae.training.loop.fit import Objective, fit
@@ -33,6 +33,8 @@ class DaeSettings(DaeArchitecture, TrainingSettings):
     loss: Literal["bce", "mse", "l1", "charbonnier", "psnr"]
     # The share of the images whose fresh noise is as JPEG keeps it, with less colour and in half of the resolution.
     subsampled_share: float = Field(ge=0, le=1)
+    # The share of the images that are then stored as JPEGs of any quality.
+    jpeg_share: float = Field(ge=0, le=1)
     # The noise that each step draws anew: that of add_noise's sigma (`same`), of another, of one from a range; null:
     # none, it trains on add_noise's copies.
     fresh_noise: FreshSigma | None
@@ -41,8 +43,9 @@ class DaeSettings(DaeArchitecture, TrainingSettings):
 
     @model_validator(mode="after")
     def _noise_is_fresh(self) -> "DaeSettings":
-        if self.fresh_noise is None and self.subsampled_share:
-            raise ValueError("subsampled_share 0, since fresh_noise is null: stored noise stays as it is")
+        for name in ("subsampled_share", "jpeg_share"):
+            if self.fresh_noise is None and getattr(self, name):
+                raise ValueError(f"{name} 0, since fresh_noise is null: stored noise stays as it is")
         return self
 
     @model_validator(mode="after")
@@ -80,41 +83,6 @@ def augment(images: Sequence[Tensor], settings: DaeSettings, step: StepContext) 
     if settings.crop is not None:
         images = random_crop(step, settings.crop, *images)
     return random_flip(step, *images) if settings.flip else tuple(images)
-
-
-def add_fresh_noise(
-    clean: Tensor, sigma: float | list[float], step: StepContext, subsampled_share: float = 0.0
-) -> Tensor:
-    """Noisy copies of images (N, 3, H, W) in [0, 1], in whole grey levels as if they had been stored.
-
-    `sigma` in grey levels; of a range each image gets one of its own, so that one network learns all ("blind", Zhang
-    et al. 2017, DnCNN-B). `subsampled_share` of the images get `subsampled` noise, of any gains from the one that keeps
-    the luma to the one that makes it as strong as a channel was, and from no colour to all.
-    """
-    low, high = ends(sigma)
-    sigmas = low + (high - low) * step.rand(1, 1, 1)
-    noise = sigmas * step.randn(*clean.shape[1:])
-    if subsampled_share:
-        chosen, luma, colour = (step.rand(1, 1, 1) for _ in range(3))
-        noise = torch.where(chosen < subsampled_share, subsampled(noise, 1 + luma * (_MOST_LUMA - 1), colour), noise)
-    return (clean * 255 + noise).round().clamp(0, 255) / 255
-
-
-# The luma of ITU-R BT.601, which JPEG stores, and the gain with which that of independent noise is as strong as each
-# channel: black-and-white photographs have such noise.
-_LUMA = (0.299, 0.587, 0.114)
-_MOST_LUMA = sum(weight**2 for weight in _LUMA) ** -0.5
-
-
-def subsampled(noise: Tensor, luma_gain: Tensor, colour_gain: Tensor) -> Tensor:
-    """Noise (N, 3, H, W) as JPEG, WebP and AVIF leave it: its colour in half of the resolution (4:2:0).
-
-    Each part, luma and what is beside it, is multiplied by its gain, (N, 1, 1, 1). In a black-and-white photograph
-    that of the colour is 0.
-    """
-    luma = (noise * noise.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-    halved = F.avg_pool2d(noise - luma, 2, ceil_mode=True)
-    return luma_gain * luma + colour_gain * F.interpolate(halved, size=noise.shape[2:], mode="bilinear")
 
 
 # Enough images to know what one constant colour scores.
@@ -212,7 +180,7 @@ def dae_terms_of(settings: DaeSettings) -> Objective:
         images = augment(batch, settings, step) if step.training else batch
         clean, *noisy = (as_unit_floats(part) for part in images)
         if step.training and settings.fresh_noise is not None:
-            noisy = [add_fresh_noise(clean, settings.fresh_noise, step, settings.subsampled_share)]
+            noisy = [add_fresh_noise(clean, settings.fresh_noise, step, settings.subsampled_share, settings.jpeg_share)]
         return denoising_terms(model, clean, *noisy, settings, step)
 
     return terms_of
