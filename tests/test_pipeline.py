@@ -168,7 +168,9 @@ def test_params_diff(project, experiment):
 
 def test_metrics_diff(project, experiment):
     found = json.loads(dvc(project, "metrics", "diff", "--json"))
-    assert set(found) == {"results/evaluate_vae/metrics.json", "results/export/metrics.json"}
+    # The largest difference of an exported network may be the denoiser's, which is the same.
+    assert {"results/evaluate_vae/metrics.json"} <= set(found)
+    assert set(found) <= {"results/evaluate_vae/metrics.json", "results/export/metrics.json"}
     lines = [line for line in dvc(project, "metrics", "diff").splitlines() if "metrics.json" in line]
     assert 1 <= len(lines) <= 40 and max(map(len, lines)) <= 120, "one screen"
 

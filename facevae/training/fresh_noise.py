@@ -5,7 +5,6 @@ import io
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from facevae.data.noise import ends
@@ -63,6 +62,8 @@ def as_jpeg(images: Tensor, qualities: Tensor) -> Tensor:
 
 
 def _coded(image: np.ndarray, quality: int) -> np.ndarray:
+    from PIL import Image  # most trainings store nothing
+
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     return np.asarray(Image.open(file))
