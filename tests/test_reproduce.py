@@ -16,7 +16,6 @@ from project_copy import ENVIRONMENT, ROOT, UNAIDED, dvc, git, stages_changed
 from raw_data import one_line
 
 from facevae.app import reproduce
-from facevae.core.machine import share_cores
 
 # A stage: notes that it begins, waits for notes of others, fails or writes its output. Notes lie outside the project.
 STAGE = """
@@ -225,16 +224,8 @@ def interrupted(words, notes, **options):
         return started.stdout.read()
 
 
-def test_threads_that_wait_leave_the_cores_to_others(tmp_path, monkeypatch):
-    """libgomp says what it has understood, in a stage that imports PyTorch and then finds nothing to work on."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
-    run = subprocess.run(
-        [sys.executable, "-m", "stages.encode", "--arrays", str(tmp_path)], cwd=ROOT,
-        env=plain | {"OMP_DISPLAY_ENV": "VERBOSE"}, capture_output=True, encoding="utf-8",
-    )  # fmt: skip
-    assert "\nerror: " in run.stderr, run.stderr
-    if "GOMP_SPINCOUNT" in run.stderr:  # not of another OpenMP
-        assert "GOMP_SPINCOUNT = '1000'" in run.stderr
-    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": "ACTIVE"})
-    share_cores()
-    assert os.environ == {"OMP_WAIT_POLICY": "ACTIVE"}, "the person's own word counts"
+@pytest.mark.parametrize(("cores", "jobs"), [(1, 1), (2, 1), (3, 1), (4, 2), (7, 3), (8, 4), (64, 4)])
+def test_a_stage_at_once_has_two_cores(cores, jobs, monkeypatch):
+    """Two trainings of two threads on two cores took five to eight times as long as one after the other."""
+    monkeypatch.setattr(reproduce, "available_cores", lambda: cores)
+    assert reproduce.usual_jobs() == jobs

@@ -1,8 +1,8 @@
 """`dvc repro` with stages that do not need each other side by side: what `make repro` runs.
 
-DVC reproduces one stage after the other, and leaves it to several of its processes to do more. How much that saves
-depends on the cores; on two it is little (docs/design.md, Training). What they make is the same: a training has the
-threads that params.yaml gives it.
+DVC reproduces one stage after the other, and leaves it to several of its processes to do more. That saves time where
+each training has cores of its own, and costs much where it has not (docs/design.md, Training). What they make is the
+same: a training has the threads that params.yaml gives it.
 """
 
 import os
@@ -31,6 +31,9 @@ Needs = Mapping[str, Set[str]]
 # Stages also need memory and a disk.
 _MOST_JOBS = 4
 
+# As many as a training has threads, unless params.yaml says otherwise.
+_CORES_OF_A_JOB = 2
+
 # Of DVC's lines those that say nothing about a stage: they would stand between the stages' own twenty times.
 _SAID_BEFORE = ("> ", "Updating lock file", "To track the changes", "git add ", "To enable auto staging",
     "dvc config ", "Use `dvc push`")  # fmt: skip
@@ -39,7 +42,7 @@ _SAID_BEFORE = ("> ", "Updating lock file", "To track the changes", "git add ", 
 def main(
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Stages at once. Not given: as many as cores, up to 4; on a GPU 1, as dvc repro."),
+        typer.Option(min=1, help="Stages at once. Not given: one for two cores, up to 4; on a GPU 1, as dvc repro."),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -53,7 +56,7 @@ def main(
     check(Path("params.yaml"))
     os.environ["FACEVAE_DEVICE"] = device  # for the stages
     if jobs is None:
-        jobs = min(available_cores(), _MOST_JOBS) if pick_device(device).type == "cpu" else 1
+        jobs = usual_jobs() if pick_device(device).type == "cpu" else 1
     looked: set[str] = set()
     while jobs > 1 and not _is_chain(needs := outdated(looked)):
         ready = [stage for stage, needed in needs.items() if not needed]
@@ -93,6 +96,11 @@ def outdated(looked: Set[str] = frozenset()) -> Needs:
     found = changed.union(*(_that_wait_for(stage, needs) for stage in changed))
     # A stage between two of them is one of them: it comes after the first.
     return {stage: needed & found for stage, needed in needs.items() if stage in found}
+
+
+def usual_jobs() -> int:
+    """How many stages run at once on this processor if nobody says so."""
+    return min(max(1, available_cores() // _CORES_OF_A_JOB), _MOST_JOBS)
 
 
 def side_by_side(needs: Needs, jobs: int, reproduce: Callable[[str], int]) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Callable
 import typer
 
 from facevae.core.errors import FacevaeError
-from facevae.core.machine import share_cores
 
 
 def run(main: Callable[..., None]) -> None:
     """Run `main` as a Typer command. FacevaeError becomes one line on standard error."""
-    share_cores()  # the stages import PyTorch in `main`
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=main.__doc__)(main)
     start(app)
