@@ -31,6 +31,8 @@ try:
     while not all(Path(notes, other).exists() for other in awaited):
         time.sleep(0.02)
         assert time.monotonic() < end, f"{name} waits in vain"
+    if any(other.endswith(".over") for other in awaited):
+        time.sleep(3)  # until DVC's process of that stage has ended, too
 except KeyboardInterrupt:
     time.sleep(0.5)  # keeps what it has
     Path(notes, f"{name}.stopped").touch()
