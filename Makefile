@@ -31,7 +31,7 @@ endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[pipeline,dev]'
 	@touch $@
 
-# How many stages at once. None given: on a CPU one for two cores, up to 4, on a GPU 1.
+# How many stages at once. None given: on a CPU as many as have cores for their threads, up to 4, on a GPU 1.
 JOBS ?=
 
 # Afterwards, until the run is committed, how to keep it.

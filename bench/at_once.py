@@ -29,6 +29,7 @@ def main(
     cases: Annotated[list[str], typer.Option(help=f"Two of {', '.join(CASES)}.")] = ["dae-unet", "vae-deep-64"],  # noqa: B006
     turns: Annotated[int, typer.Option(min=1, help="How often each way is measured.")] = 3,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long each training runs at least.")] = 15.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the parameter.")] = None,
 ) -> None:
     """Measure what two trainings lose beside each other, with libgomp's way to wait and with a shorter one.
 
@@ -43,9 +44,9 @@ def main(
     for _ in range(turns):
         for way, environment in ways.items():
             for case in cases:
-                rates.setdefault((way, case, False), []).append(_rate(case, seconds, environment))
+                rates.setdefault((way, case, False), []).append(_rate(case, seconds, threads, environment))
             with ThreadPoolExecutor(len(cases)) as pool:
-                together = pool.map(lambda case: _rate(case, 2 * seconds, environment), cases)  # noqa: B023
+                together = pool.map(lambda case: _rate(case, 2 * seconds, threads, environment), cases)  # noqa: B023
                 for case, rate in zip(cases, together, strict=True):
                     rates.setdefault((way, case, True), []).append(rate)
     found = {key: statistics.median(values) for key, values in rates.items()}
@@ -58,11 +59,12 @@ def main(
         print(f"{way:<20} {share:.2f} of one after the other")
 
 
-def _rate(case: str, seconds: float, environment: dict[str, str]) -> float:
+def _rate(case: str, seconds: float, threads: int | None, environment: dict[str, str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "rate.json")
         words = [sys.executable, "-m", "bench.training", "--cases", case, "--ways", "b", "--rounds", "1"]
         words += ["--seconds", str(seconds), "--images", "128", "--output", str(output)]
+        words += ["--threads", str(threads)] if threads else []
         subprocess.run(words, env=environment, check=True, capture_output=True)
         return json.loads(output.read_text(encoding="utf-8"))["cases"][case]["medians"]["b"]
 

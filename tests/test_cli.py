@@ -233,6 +233,9 @@ def test_strengths_are_the_judges_where_there_is_one(facevae, folder, models):
         write_judge(Path("judged"), 16, ("Smiling", "Male"), np.zeros((2, 3)), np.full(2, likely))
         out = facevae("edit", "ann.png", "-a", "Smiling", "--models", "judged", "-o", "new.png")
         assert out == f"ann.png: 40x60, its centred 40x40 scaled to 16x16{said} -> new.png\n"
+    write_judge(Path("judged"), 16, ("Wearing_Hat",), np.zeros((1, 3)), np.full(1, 0.1))
+    out = facevae("edit", "ann.png", "-a", "Wearing_Hat", "--models", "judged", "-o", "new.png")
+    assert f", Wearing_Hat 4 (more than any face has; {NOT_SEEN}) -> " in out
     out = facevae("edit", "ann.png", "-a", "Smiling=1", "--models", "judged", "-o", "new.png")
     assert "Smiling 3" not in out, "a strength that is given is not searched"
     write_judge(Path("judged"), 32, ("Smiling", "Male"), np.zeros((2, 3)), np.zeros(2))

@@ -242,6 +242,7 @@ def test_a_stage_looks_at_the_parameters_before_anything_else(module, tmp_path, 
         ("dae.crop", 4096, []),
         ("vae.reconstruction", "none", []),
         ("cache_arrays.dae.train_share", 1.0, ["cache_arrays.dae.train_share", "below 1"]),
+        ("crop_pad.vae.size", 65, ["a multiple of 8 pixels, since levels is 2, found 65; change it or vae.deep"]),
     ],
 )
 def test_check_asks_every_section(key, value, parts, tmp_path):

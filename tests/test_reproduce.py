@@ -226,8 +226,14 @@ def interrupted(words, notes, **options):
         return started.stdout.read()
 
 
-@pytest.mark.parametrize(("cores", "jobs"), [(1, 1), (2, 1), (3, 1), (4, 2), (7, 3), (8, 4), (64, 4)])
-def test_a_stage_at_once_has_two_cores(cores, jobs, monkeypatch):
+@pytest.mark.parametrize(
+    ("cores", "threads", "jobs"),
+    [(1, 2, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2), (7, 2, 3), (64, 2, 4), (2, 1, 2), (4, 8, 1)],
+)
+def test_stages_at_once_have_cores_for_their_threads(cores, threads, jobs, monkeypatch, tmp_path):
     """Two trainings of two threads on two cores took five to eight times as long as one after the other."""
+    (tmp_path / "params.yaml").write_text(
+        f"dae: {{threads: 1}}\nvae: {{threads: {threads}, classifier: {{threads: 1}}}}\n"
+    )
     monkeypatch.setattr(reproduce, "available_cores", lambda: cores)
-    assert reproduce.usual_jobs() == jobs
+    assert reproduce.usual_jobs(tmp_path / "params.yaml") == jobs

@@ -19,20 +19,21 @@ from typing import Annotated
 import typer
 
 from facevae.app.parameters import check
+from facevae.app.presets import leaves
 from facevae.core.command import run
 from facevae.core.errors import FacevaeError
 from facevae.core.machine import available_cores
 from facevae.core.options import Device
+from facevae.core.params import read_parameters
 from facevae.nn.device import pick_device
 
 # Each stage with those that it has to wait for.
 Needs = Mapping[str, Set[str]]
 
+PARAMS = Path("params.yaml")
+
 # Stages also need memory and a disk.
 _MOST_JOBS = 4
-
-# As many as a training has threads, unless params.yaml says otherwise.
-_CORES_OF_A_JOB = 2
 
 # Of DVC's lines those that say nothing about a stage: they would stand between the stages' own twenty times.
 _SAID_BEFORE = ("> ", "Updating lock file", "To track the changes", "git add ", "To enable auto staging",
@@ -42,7 +43,9 @@ _SAID_BEFORE = ("> ", "Updating lock file", "To track the changes", "git add ", 
 def main(
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Stages at once. Not given: one for two cores, up to 4; on a GPU 1, as dvc repro."),
+        typer.Option(
+            min=1, help="Stages at once. Not given: as many as have cores for their threads, up to 4; on a GPU 1."
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -53,10 +56,10 @@ def main(
     Output: what the stages write; their lines, each after the stage's name. Where stages run one at a time, DVC itself
     is started, with progress bars in a terminal.
     """
-    check(Path("params.yaml"))
+    check(PARAMS)
     os.environ["FACEVAE_DEVICE"] = device  # for the stages
     if jobs is None:
-        jobs = usual_jobs() if pick_device(device).type == "cpu" else 1
+        jobs = usual_jobs(PARAMS) if pick_device(device).type == "cpu" else 1
     looked: set[str] = set()
     while jobs > 1 and not _is_chain(needs := outdated(looked)):
         ready = [stage for stage, needed in needs.items() if not needed]
@@ -98,9 +101,10 @@ def outdated(looked: Set[str] = frozenset()) -> Needs:
     return {stage: needed & found for stage, needed in needs.items() if stage in found}
 
 
-def usual_jobs() -> int:
-    """How many stages run at once on this processor if nobody says so."""
-    return min(max(1, available_cores() // _CORES_OF_A_JOB), _MOST_JOBS)
+def usual_jobs(params: Path) -> int:
+    """How many stages run at once on this processor if nobody says so: each has cores for the threads it may have."""
+    threads = max(value for key, value in leaves(read_parameters(params)) if key.endswith(".threads"))
+    return min(max(1, available_cores() // threads), _MOST_JOBS)
 
 
 def side_by_side(needs: Needs, jobs: int, reproduce: Callable[[str], int]) -> None:
